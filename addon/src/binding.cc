@@ -1,0 +1,245 @@
+// The border to JavaScript: arguments in, plain objects out, BpfError to Error. No logic.
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernel_support.h"
+#include "page_cache_probe.h"
+
+namespace {
+
+const std::vector<const char*> kCounterNames = {
+#define X(name) #name,
+    FOR_EACH_COUNTER(X)
+#undef X
+};
+
+Napi::Object ToJs(Napi::Env env, const BpfError& error) {
+  Napi::Object object = Napi::Error::New(env, error.what()).Value();
+  object.Set("code", error.code());
+  object.Set("errno", error.error());
+  object.Set("operation", error.operation());
+  object.Set("object", error.object());
+  if (!error.hint().empty()) object.Set("hint", error.hint());
+  return object;
+}
+
+// Runs `body`; the one place where C++ exceptions become JavaScript ones.
+template <typename Body>
+Napi::Value Guard(Napi::Env env, Body body) {
+  try {
+    return body();
+  } catch (const BpfError& error) {
+    napi_throw(env, ToJs(env, error));
+    return env.Undefined();
+  }
+}
+
+const char* ToJs(Answer answer) {
+  switch (answer) {
+    case Answer::kYes:
+      return "yes";
+    case Answer::kNo:
+      return "no";
+    case Answer::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+template <typename Items, typename Convert>
+Napi::Array ToArray(Napi::Env env, const Items& items, Convert convert) {
+  Napi::Array array = Napi::Array::New(env, items.size());
+  uint32_t i = 0;
+  for (const auto& item : items) array.Set(i++, convert(item));
+  return array;
+}
+
+std::vector<std::string> ToStrings(const Napi::Value& value, const char* what) {
+  if (!value.IsArray())
+    throw Napi::TypeError::New(value.Env(), std::string(what) + " must be an array");
+  const Napi::Array array = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsString())
+      throw Napi::TypeError::New(value.Env(), std::string(what) + " must hold strings only");
+    strings.push_back(item.As<Napi::String>());
+  }
+  return strings;
+}
+
+std::vector<uint32_t> ToTgids(const Napi::Value& value) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "tgids must be an array");
+  const Napi::Array array = value.As<Napi::Array>();
+  if (array.Length() > TARGETS_MAX)
+    throw Napi::RangeError::New(value.Env(), "at most " + std::to_string(TARGETS_MAX) + " tgids");
+  std::vector<uint32_t> tgids;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    const double number = item.IsNumber() ? item.As<Napi::Number>().DoubleValue() : 0;
+    // The kernel's largest pid (include/linux/threads.h, PID_MAX_LIMIT).
+    if (!(number >= 1 && number <= 4194304 && number == static_cast<uint32_t>(number)))
+      throw Napi::RangeError::New(value.Env(), "a tgid must be an integer from 1 to 4194304");
+    tgids.push_back(static_cast<uint32_t>(number));
+  }
+  return tgids;
+}
+
+class Probe : public Napi::ObjectWrap<Probe> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "Probe",
+                       {
+                           InstanceAccessor<&Probe::Programs>("programs"),
+                           InstanceMethod<&Probe::Tasks>("tasks"),
+                           InstanceMethod<&Probe::SetTargets>("setTargets"),
+                           InstanceMethod<&Probe::ReadCounters>("readCounters"),
+                           InstanceMethod<&Probe::Stats>("stats"),
+                           InstanceMethod<&Probe::Detach>("detach"),
+                           InstanceMethod<&Probe::Close>("close"),
+                       });
+  }
+
+  explicit Probe(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Probe>(info) {
+    const Napi::Value options = info[0];
+    if (!options.IsObject()) throw Napi::TypeError::New(info.Env(), "options must be an object");
+    const auto names = ToStrings(options.As<Napi::Object>().Get("programs"), "options.programs");
+    Guard(info.Env(), [&] {
+      probe_ = std::make_unique<PageCacheProbe>(names);
+      return info.Env().Undefined();
+    });
+  }
+
+ private:
+  const PageCacheProbe& Opened(const Napi::CallbackInfo& info) const {
+    if (!probe_) throw Napi::Error::New(info.Env(), "the probe is closed");
+    return *probe_;
+  }
+
+  Napi::Value Programs(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return ToArray(env, Opened(info).programs(), [&](const PageCacheProbe::Program& program) {
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("name", program.name);
+      object.Set("hook", program.hook);
+      object.Set("attached", program.attached);
+      if (program.error) object.Set("error", ToJs(env, *program.error));
+      return object;
+    });
+  }
+
+  Napi::Value Tasks(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const PageCacheProbe& probe = Opened(info);
+    return Guard(env, [&] {
+      return ToArray(env, probe.Tasks(), [&](const task_record& task) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("pid", task.pid);
+        object.Set("tgid", task.tgid);
+        object.Set("startTimeNs", Napi::BigInt::New(env, uint64_t{task.start_time_ns}));
+        object.Set("comm", std::string(task.comm, strnlen(task.comm, sizeof(task.comm))));
+        return object;
+      });
+    });
+  }
+
+  Napi::Value SetTargets(const Napi::CallbackInfo& info) {
+    Opened(info);
+    probe_->SetTargets(ToTgids(info[0]));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value ReadCounters(const Napi::CallbackInfo& info) {
+    const PageCacheProbe& probe = Opened(info);
+    if (!info[0].IsTypedArray() ||
+        info[0].As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array)
+      throw Napi::TypeError::New(info.Env(), "into must be a BigUint64Array");
+    auto into = info[0].As<Napi::BigUint64Array>();
+    const size_t components = into.ElementLength() / COUNTER_COUNT;
+    if (into.ElementLength() % COUNTER_COUNT != 0 || components > COMPONENTS)
+      throw Napi::RangeError::New(
+          info.Env(), "into must hold whole components, at most " + std::to_string(COMPONENTS));
+    probe.ReadCounters(into.Data(), components);
+    return info.Env().Undefined();
+  }
+
+  Napi::Value Stats(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const PageCacheProbe& probe = Opened(info);
+    return Guard(env, [&] {
+      Napi::Object result = Napi::Object::New(env);
+      result.Set("mapBytes", Napi::Number::New(env, static_cast<double>(probe.MapBytes())));
+      result.Set("programs",
+                 ToArray(env, probe.Stats(), [&](const PageCacheProbe::ProgramStats& s) {
+                   Napi::Object object = Napi::Object::New(env);
+                   object.Set("name", s.name);
+                   object.Set("recursionMisses", Napi::BigInt::New(env, s.recursion_misses));
+                   object.Set("runCount", Napi::BigInt::New(env, s.run_count));
+                   object.Set("runTimeNs", Napi::BigInt::New(env, s.run_time_ns));
+                   return object;
+                 }));
+      return Napi::Value(result);
+    });
+  }
+
+  Napi::Value Detach(const Napi::CallbackInfo& info) {
+    if (probe_) probe_->Detach();
+    return info.Env().Undefined();
+  }
+
+  Napi::Value Close(const Napi::CallbackInfo& info) {
+    probe_.reset();
+    return info.Env().Undefined();
+  }
+
+  std::unique_ptr<PageCacheProbe> probe_;
+};
+
+Napi::Value ProbeFeatures(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guard(env, [&] {
+    const KernelFacts facts = ProbeKernel();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("release", facts.release);
+    object.Set("machine", facts.machine);
+    object.Set("possibleCpus", facts.possible_cpus);
+    object.Set("pageBytes", Napi::Number::New(env, static_cast<double>(facts.page_bytes)));
+    object.Set("btf", ToJs(facts.btf));
+    object.Set("permission", ToJs(facts.permission));
+    object.Set("permissionReason", facts.permission_reason);
+    object.Set("hooks", ToArray(env, facts.hooks, [&](const HookFact& hook) {
+                 Napi::Object entry = Napi::Object::New(env);
+                 entry.Set("program", hook.program);
+                 entry.Set("hook", hook.hook);
+                 entry.Set("exists", ToJs(hook.exists));
+                 entry.Set("reason", hook.reason);
+                 return entry;
+               }));
+    return Napi::Value(object);
+  });
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  // The class itself stays inside: open() is the only way to make one.
+  auto constructor = Napi::Persistent(Probe::Define(env));
+  exports.Set("open", Napi::Function::New(
+                          env,
+                          [constructor = std::make_shared<Napi::FunctionReference>(std::move(
+                               constructor))](const Napi::CallbackInfo& info) -> Napi::Value {
+                            return constructor->New({info[0]});
+                          }));
+  exports.Set("probeFeatures", Napi::Function::New<ProbeFeatures>(env));
+  exports.Set("counterNames", ToArray(env, kCounterNames, [&](const char* name) {
+                return Napi::String::New(env, name);
+              }));
+  exports.Set("componentsMax", COMPONENTS);
+  exports.Set("targetsMax", TARGETS_MAX);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(sidecar, Init)

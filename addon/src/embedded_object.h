@@ -1,0 +1,10 @@
+// The compiled BPF programs that are linked into the addon (bpf_object.S).
+#ifndef ADDON_EMBEDDED_OBJECT_H_
+#define ADDON_EMBEDDED_OBJECT_H_
+
+#include "handles.h"
+
+// Opens a fresh copy, not loaded. Throws BpfError.
+ObjectPtr OpenEmbeddedObject();
+
+#endif  // ADDON_EMBEDDED_OBJECT_H_

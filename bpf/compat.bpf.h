@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What differs between kernels, decided from the running kernel's BTF when the object is loaded.
+ * Each flavour names the change that made it necessary.
+ */
+#ifndef COMPAT_BPF_H
+#define COMPAT_BPF_H
+
+#include "kernel_types.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* 6.18: folio->flags became a struct (memdesc_flags_t). */
+struct memdesc_flags___new {
+	unsigned long f;
+};
+struct folio___flags_struct {
+	struct memdesc_flags___new flags;
+};
+struct folio___flags_word {
+	unsigned long flags;
+};
+
+/* Number of pages of a large folio on 64 bit: _folio_nr_pages from 6.6 on, _nr_pages since 6.15. */
+struct folio___nr_pages {
+	unsigned int _nr_pages;
+};
+struct folio___folio_nr_pages {
+	unsigned int _folio_nr_pages;
+};
+
+#pragma clang attribute pop
+
+/* include/linux/page-flags.h; the value is the running kernel's. */
+enum pageflags {
+	PG_head = 0
+};
+
+static __always_inline bool folio_is_large(const void *folio)
+{
+	u64 flags = 0;
+
+	if (bpf_core_field_exists(struct folio___flags_struct, flags.f))
+		bpf_probe_read_kernel(&flags, sizeof(flags),
+				      folio + bpf_core_field_offset(struct folio___flags_struct,
+								    flags.f));
+	else
+		bpf_probe_read_kernel(&flags, sizeof(flags),
+				      folio + bpf_core_field_offset(struct folio___flags_word,
+								    flags));
+	return flags & (1ull << bpf_core_enum_value(enum pageflags, PG_head));
+}
+
+/* Pages of a folio. A small folio has no second page, so the count may be read only where PG_head
+ * is set. */
+static __always_inline u64 folio_pages(const void *folio)
+{
+	u32 pages = 1;
+
+	if (!folio_is_large(folio))
+		return 1;
+	if (bpf_core_field_exists(struct folio___nr_pages, _nr_pages))
+		bpf_probe_read_kernel(&pages, sizeof(pages),
+				      folio + bpf_core_field_offset(struct folio___nr_pages,
+								    _nr_pages));
+	else
+		bpf_probe_read_kernel(&pages, sizeof(pages),
+				      folio + bpf_core_field_offset(struct folio___folio_nr_pages,
+								    _folio_nr_pages));
+	return pages;
+}
+
+#endif /* COMPAT_BPF_H */

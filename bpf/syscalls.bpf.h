@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which syscall an event happened in, from the registers that the kernel saved when the thread
+ * entered it. No syscall is traced for this: that would slow every syscall of the machine.
+ */
+#ifndef SYSCALLS_BPF_H
+#define SYSCALLS_BPF_H
+
+#include "kernel_types.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* include/linux/sched.h */
+#define PF_IO_WORKER 0x00000010
+#define PF_MEMALLOC  0x00000800
+#define PF_KSWAPD    0x00020000
+#define PF_KTHREAD   0x00200000
+
+/* include/uapi/linux/magic.h: files of overlayfs read through the page cache of another file. */
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
+
+/* arch/x86/entry/syscalls/syscall_64.tbl */
+enum syscall_x86_64 {
+	NR_read = 0,
+	NR_write = 1,
+	NR_open = 2,
+	NR_close = 3,
+	NR_mmap = 9,
+	NR_pread64 = 17,
+	NR_pwrite64 = 18,
+	NR_readv = 19,
+	NR_writev = 20,
+	NR_madvise = 28,
+	NR_sendfile = 40,
+	NR_execve = 59,
+	NR_truncate = 76,
+	NR_ftruncate = 77,
+	NR_rename = 82,
+	NR_unlink = 87,
+	NR_mlock = 149,
+	NR_mlockall = 151,
+	NR_readahead = 187,
+	NR_fadvise64 = 221,
+	NR_openat = 257,
+	NR_unlinkat = 263,
+	NR_renameat = 264,
+	NR_splice = 275,
+	NR_preadv = 295,
+	NR_pwritev = 296,
+	NR_renameat2 = 316,
+	NR_execveat = 322,
+	NR_mlock2 = 325,
+	NR_copy_file_range = 326,
+	NR_preadv2 = 327,
+	NR_pwritev2 = 328,
+	NR_io_uring_enter = 426,
+	NR_openat2 = 437,
+	NR_process_madvise = 440,
+};
+
+/* Exceptions store -1 where a syscall stores its number (arch/x86/entry/entry_64.S, idtentry_body).
+ */
+#define NR_page_fault (-1)
+/* io_uring workers run no syscall; they execute reads and writes that another thread submitted. */
+#define NR_io_worker (-2)
+/* Kernel threads run no syscall; their saved registers are zeroes, which would look like read(0).
+ */
+#define NR_kernel_thread (-3)
+
+static __always_inline struct pt_regs *user_regs(struct task_struct *task)
+{
+	return (struct pt_regs *)bpf_task_pt_regs(task);
+}
+
+static __always_inline long syscall_nr(struct task_struct *task)
+{
+	if (task->flags & PF_IO_WORKER)
+		return NR_io_worker;
+	if (task->flags & PF_KTHREAD)
+		return NR_kernel_thread;
+	return (int)user_regs(task)->orig_ax;
+}
+
+static __always_inline bool is_hint(long nr)
+{
+	return nr == NR_fadvise64 || nr == NR_readahead || nr == NR_madvise ||
+	       nr == NR_process_madvise;
+}
+
+static __always_inline bool is_fault(long nr)
+{
+	return nr == NR_page_fault || nr == NR_mmap || nr == NR_mlock || nr == NR_mlock2 ||
+	       nr == NR_mlockall;
+}
+
+/* Syscalls that take a file's pages away together with (a part of) the file. */
+static __always_inline bool is_truncation(long nr)
+{
+	switch (nr) {
+	case NR_unlink:
+	case NR_unlinkat:
+	case NR_truncate:
+	case NR_ftruncate:
+	case NR_rename:
+	case NR_renameat:
+	case NR_renameat2:
+	case NR_open:
+	case NR_openat:
+	case NR_openat2:
+	case NR_close:
+		return true;
+	}
+	return false;
+}
+
+/* Reads that name their file by a descriptor and move nothing into another file. */
+static __always_inline bool is_plain_read(long nr)
+{
+	return nr == NR_read || nr == NR_pread64 || nr == NR_readv || nr == NR_preadv ||
+	       nr == NR_preadv2;
+}
+
+/* Copies from a file to something else, in portions of the kernel's choice. */
+static __always_inline bool is_copy(long nr)
+{
+	return nr == NR_sendfile || nr == NR_splice || nr == NR_copy_file_range;
+}
+
+static __always_inline bool is_write(long nr)
+{
+	return nr == NR_write || nr == NR_pwrite64 || nr == NR_writev || nr == NR_pwritev ||
+	       nr == NR_pwritev2;
+}
+
+/* The open file behind a descriptor of the task, or NULL. */
+static __always_inline struct file *file_of(struct task_struct *task, u64 descriptor)
+{
+	struct file **table = task->files->fdt->fd;
+	struct file *file = NULL;
+
+	/* The table is sized by max_fds, but a running syscall has already proved its descriptor.
+	 */
+	bpf_probe_read_kernel(&file, sizeof(file), table + (u32)descriptor);
+	return file;
+}
+
+/* Whether the open file reads or writes through this mapping. */
+static __always_inline bool file_uses(struct file *file, const void *mapping)
+{
+	if (!file)
+		return false;
+	if (BPF_CORE_READ(file, f_mapping) == mapping)
+		return true;
+	return BPF_CORE_READ(file, f_inode, i_sb, s_magic) == OVERLAYFS_SUPER_MAGIC;
+}
+
+#define IOVECS_MAX 8
+
+/* Sum of the lengths of a user's iovec array; 0 where it is too long or unreadable. */
+static __always_inline u64 iovec_bytes(u64 address, u64 count)
+{
+	struct iovec vector[IOVECS_MAX] = {};
+	u64 bytes = 0;
+
+	if (count == 0 || count > IOVECS_MAX)
+		return 0;
+	if (bpf_probe_read_user(vector, (u32)count * sizeof(vector[0]), (const void *)address))
+		return 0;
+#pragma unroll
+	for (int i = 0; i < IOVECS_MAX; i++)
+		bytes += vector[i].iov_len;
+	return bytes;
+}
+
+/* The bytes of the file that the running read asks for. */
+struct request {
+	u64 pos;
+	u64 count;
+};
+
+/*
+ * Range of the running read(2), pread64(2), readv(2), preadv(2) or preadv2(2). False where the
+ * syscall is another one, or its range cannot be seen.
+ */
+static __always_inline bool read_request(struct task_struct *task, long nr, struct request *request)
+{
+	struct pt_regs *regs = user_regs(task);
+
+	if (nr == NR_pread64) {
+		request->pos = regs->r10;
+		request->count = regs->dx;
+		return true;
+	}
+	if (nr == NR_read) {
+		request->count = regs->dx;
+	} else if (nr == NR_readv || nr == NR_preadv || nr == NR_preadv2) {
+		request->count = iovec_bytes(regs->si, regs->dx);
+		if (!request->count)
+			return false;
+		if (nr != NR_readv && (long long)regs->r10 >= 0) {
+			request->pos = regs->r10;
+			return true;
+		}
+	} else {
+		return false;
+	}
+	/* f_pos moves only when the syscall is over. */
+	struct file *file = file_of(task, regs->di);
+	if (!file)
+		return false;
+	request->pos = BPF_CORE_READ(file, f_pos);
+	return true;
+}
+
+#endif /* SYSCALLS_BPF_H */

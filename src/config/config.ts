@@ -1,0 +1,58 @@
+/** The configuration as the rest of the program sees it: complete, validated, frozen. */
+export interface Config {
+  /** Time between two read-outs of the kernel counters. */
+  readonly intervalMs: number;
+  readonly node: NodeConfig;
+  readonly target: TargetConfig;
+  readonly kernel: KernelConfig;
+  readonly banyandb: BanyandbConfig;
+  readonly queue: QueueConfig;
+  readonly http: HttpConfig;
+  readonly log: { readonly level: "error" | "warn" | "info" | "debug" };
+}
+
+/** Identity of the watched BanyanDB; the values of the identity tags of every row. Never empty. */
+export interface NodeConfig {
+  readonly id: string;
+  readonly cluster: string;
+  readonly role: string;
+  readonly type: string;
+}
+
+/** Which processes are watched. `pid` wins over `command`, `command` over `name`. */
+export interface TargetConfig {
+  /** Base name of the executable. */
+  readonly name: string;
+  /** Regular expression over the whole command line; undefined means not used. */
+  readonly command: string | undefined;
+  /** Process id in the sidecar's pid namespace; undefined means not used. */
+  readonly pid: number | undefined;
+}
+
+export interface KernelConfig {
+  readonly tier: "auto" | "tracing";
+  /** Start even where nothing can be measured, and say so in /health. */
+  readonly allowDegraded: boolean;
+}
+
+export interface BanyandbConfig {
+  /** host:port each; one is used at a time. */
+  readonly endpoints: readonly string[];
+  readonly group: string;
+  readonly ttlDays: number;
+  readonly segmentDays: number;
+  readonly shards: number;
+  readonly username: string | undefined;
+  /** Secret. */
+  readonly password: string | undefined;
+}
+
+export interface QueueConfig {
+  /** Hard bound of everything that is held for delivery, in bytes. */
+  readonly maxBytes: number;
+}
+
+export interface HttpConfig {
+  /** host:port; undefined switches the endpoint off. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+}

@@ -1,0 +1,96 @@
+/** The native addon, typed. The only file that loads it. */
+import { createRequire } from "node:module";
+import { KernelError } from "./errors.js";
+
+/** A question to the kernel may also remain without an answer. */
+export type Answer = "yes" | "no" | "unknown";
+
+export interface HookFact {
+  /** Name of the BPF program, such as on_add. */
+  readonly program: string;
+  /** What it hooks, such as tp_btf/mm_filemap_add_to_page_cache. */
+  readonly hook: string;
+  readonly exists: Answer;
+  /** Why not, or why unknown; else empty. */
+  readonly reason: string;
+}
+
+export interface KernelFacts {
+  readonly release: string;
+  /** As uname(2) says, such as x86_64. */
+  readonly machine: string;
+  readonly possibleCpus: number;
+  readonly pageBytes: number;
+  readonly btf: Answer;
+  /** Whether this process may load tracing programs. */
+  readonly permission: Answer;
+  /** The failed attempt, with what is missing; else empty. */
+  readonly permissionReason: string;
+  readonly hooks: readonly HookFact[];
+}
+
+export interface NativeProgram {
+  readonly name: string;
+  readonly hook: string;
+  readonly attached: boolean;
+  /** An Error with code, errno, operation, object and hint. */
+  readonly error?: Error;
+}
+
+/** A process, as seen from this one's pid namespace. */
+export interface Task {
+  readonly pid: number;
+  /** Its number in the initial pid namespace, which is what the kernel counts by. */
+  readonly tgid: number;
+  /** Start of the process since boot: tells two lives of one pid apart. */
+  readonly startTimeNs: bigint;
+  readonly comm: string;
+}
+
+export interface NativeStats {
+  /** Keys and values of all maps at their full size, in bytes. */
+  readonly mapBytes: number;
+  readonly programs: readonly {
+    readonly name: string;
+    readonly recursionMisses: bigint;
+    readonly runCount: bigint;
+    readonly runTimeNs: bigint;
+  }[];
+}
+
+export interface NativeProbe {
+  readonly programs: readonly NativeProgram[];
+  tasks(): Task[];
+  /** Replaces the counted processes; at most `targetsMax`. */
+  setTargets(tgids: readonly number[]): void;
+  /** Sums over all CPUs into `[component][counter]`, for as many components as `into` holds. */
+  readCounters(into: BigUint64Array): void;
+  stats(): NativeStats;
+  /** Ends the counting; counters and programs stay readable. Idempotent. */
+  detach(): void;
+  /** Releases everything. Idempotent. */
+  close(): void;
+}
+
+export interface NativeAddon {
+  probeFeatures(): KernelFacts;
+  /** Loads and attaches the named programs; throws where none can be loaded. */
+  open(options: { readonly programs: readonly string[] }): NativeProbe;
+  readonly counterNames: readonly string[];
+  readonly componentsMax: number;
+  readonly targetsMax: number;
+}
+
+/**
+ * Loads the addon that `make -C addon` built.
+ * @param packageRoot directory that holds build/
+ * @throws KernelError
+ */
+export function loadAddon(packageRoot: string): NativeAddon {
+  const path = `${packageRoot}/build/sidecar.node`;
+  try {
+    return createRequire(import.meta.url)(path) as NativeAddon;
+  } catch (error) {
+    throw KernelError.from(error, "load the addon", path);
+  }
+}

@@ -1,0 +1,73 @@
+/** Which processes are the target. Matching is pure; what a process calls itself is handed in. */
+import type { TargetConfig } from "../config/config.js";
+import type { Task } from "./addon.js";
+
+/** How a process calls itself; parts that cannot be read are empty. */
+export interface ProcessNames {
+  /** Base name of the executable file. */
+  readonly executable: string;
+  readonly commandLine: readonly string[];
+}
+
+export interface Target {
+  readonly task: Task;
+  readonly command: string;
+}
+
+/** The kernel cuts a thread's name after this many bytes (include/linux/sched.h, TASK_COMM_LEN - 1). */
+const COMM_LENGTH = 15;
+
+const baseName = (path: string) => path.slice(path.lastIndexOf("/") + 1);
+
+/** Whether a process is what the configuration selects. */
+export function isSelected(selector: TargetConfig, task: Task, names: ProcessNames): boolean {
+  if (selector.pid !== undefined) return task.pid === selector.pid;
+  if (selector.command !== undefined) return new RegExp(selector.command).test(names.commandLine.join(" "));
+  return (
+    names.executable === selector.name ||
+    baseName(names.commandLine[0] ?? "") === selector.name ||
+    task.comm === selector.name.slice(0, COMM_LENGTH)
+  );
+}
+
+export interface Resolver {
+  /** The target's processes among these tasks, oldest first. */
+  resolve(tasks: readonly Task[]): Target[];
+}
+
+/**
+ * A resolver that asks for the names of a process only when it is new or has renamed itself (as exec does),
+ * since that costs several file reads for each process of the machine.
+ * @param ownPid never a target
+ */
+export function createResolver(
+  selector: TargetConfig,
+  ownPid: number,
+  namesOf: (task: Task) => ProcessNames,
+): Resolver {
+  let known = new Map<string, Target | undefined>();
+  return {
+    resolve(tasks) {
+      const next = new Map<string, Target | undefined>();
+      for (const task of tasks) {
+        if (task.pid === ownPid) continue;
+        const key = `${task.tgid} ${task.startTimeNs} ${task.comm}`;
+        next.set(key, known.has(key) ? known.get(key) : examine(selector, task, namesOf));
+      }
+      known = next;
+      return [...next.values()]
+        .filter((target) => target !== undefined)
+        .sort((a, b) => (a.task.startTimeNs < b.task.startTimeNs ? -1 : 1));
+    },
+  };
+}
+
+function examine(
+  selector: TargetConfig,
+  task: Task,
+  namesOf: (task: Task) => ProcessNames,
+): Target | undefined {
+  const names = namesOf(task);
+  if (!isSelected(selector, task, names)) return undefined;
+  return { task, command: names.commandLine.join(" ") || task.comm };
+}
