@@ -18,8 +18,6 @@ export interface Kernel {
   read(): BigUint64Array;
   /** Looks for the target's processes again, and counts those that are there. */
   follow(): void;
-  /** Events that could not be counted, since the start. */
-  eventsMissed(): number;
   status(): KernelStatus;
   /** Ends the counting; what was counted can still be read. */
   detach(): void;
@@ -75,7 +73,6 @@ function attachedKernel(
   const layout = { names: addon.counterNames, components: 1 };
   const withoutState = addon.counterNames.indexOf(EVENTS_WITHOUT_STATE);
   let targets: Target[] = [];
-  let recursionMisses = 0;
 
   const read = () => {
     const values = new BigUint64Array(layout.components * layout.names.length);
@@ -94,14 +91,10 @@ function attachedKernel(
       logChange(log, targets, found);
       targets = found;
     },
-    eventsMissed() {
-      recursionMisses = native.stats().programs.reduce((sum, p) => sum + Number(p.recursionMisses), 0);
-      return recursionMisses + Number(read()[withoutState] ?? 0n);
-    },
     status: () => ({
       tier: choice.tier,
       probes,
-      eventsMissed: recursionMisses + Number(read()[withoutState] ?? 0n),
+      eventsMissed: recursionMisses(native) + Number(read()[withoutState] ?? 0n),
       targets: targets.map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
     }),
     detach() {
@@ -111,6 +104,11 @@ function attachedKernel(
       native.close();
     },
   };
+}
+
+/** Events that the kernel kept from a program because it was interrupted in itself. */
+function recursionMisses(native: NativeProbe): number {
+  return native.stats().programs.reduce((sum, program) => sum + Number(program.recursionMisses), 0);
 }
 
 function probeStatus(facts: KernelFacts, choice: Choice, native: NativeProbe): ProbeStatus[] {

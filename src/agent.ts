@@ -1,0 +1,248 @@
+/** The tick: read, take differences, enqueue; and the order in which things start and stop. Owns no format. */
+import { createDelivery, type Delivery } from "./banyandb/delivery.js";
+import { heartbeatSample, measureNamed, pageCacheSample, type OwnNumbers } from "./agent-samples.js";
+import type { Config } from "./config/config.js";
+import { packageRoot } from "./config/schema-files.js";
+import { loadAddon } from "./kernel/addon.js";
+import { KernelError } from "./kernel/errors.js";
+import { openKernel, type Kernel } from "./kernel/kernel.js";
+import { tickClock, type ClockReading } from "./model/clock.js";
+import { trackCounts } from "./model/counters.js";
+import type { Log } from "./model/log.js";
+import type { Schema } from "./model/measure.js";
+import type { DeliveryStatus, KernelStatus, PointCounts, SidecarStatus } from "./model/status.js";
+import { saysSomething, tickVersion, type Sample, type Tick } from "./model/tick.js";
+import { addToTotals, type Totals } from "./model/totals.js";
+import { judgeHealth } from "./observe/health.js";
+
+/** Where ticks go. */
+export interface Sink {
+  enqueue(tick: Tick): void;
+  status(): DeliveryStatus | undefined;
+  /** Delivers what is left; resolves at the deadline at the latest. */
+  stop(deadlineMs: number): Promise<void>;
+  abort(): void;
+}
+
+export interface AgentOptions {
+  readonly config: Config;
+  readonly schema: Schema;
+  readonly log: Log;
+  /** `banyandb` for the configured server, else a sink of the caller's. */
+  readonly sink: "banyandb" | Sink;
+  /** Version of this program. */
+  readonly version: string;
+}
+
+export interface Agent {
+  status(): SidecarStatus;
+  totals(): Totals | undefined;
+  /** Ticks made so far. */
+  ticks(): number;
+  /** The target's counters since the start, summed over the components, by a fresh read of the kernel. */
+  kernelTotals(): Readonly<Record<string, bigint>>;
+  /** Ends the counting, takes the last delta and delivers what is left, within the deadline. */
+  stop(deadlineMs: number): Promise<void>;
+  /** Gives up at once what is not delivered. */
+  abort(): void;
+  /** Releases the kernel's resources; after stop or abort. */
+  close(): void;
+}
+
+/** How often the target's processes are looked for. */
+const FOLLOW_MS = 1000;
+
+const NO_POINTS: PointCounts = {
+  collected: 0,
+  written: 0,
+  rejected: 0,
+  coalesced: 0,
+  dropped: 0,
+  queued: 0,
+  inFlight: 0,
+  resent: 0,
+};
+
+/**
+ * Starts measuring and delivering.
+ * @throws KernelError where nothing can be measured, unless `kernel.allow_degraded`
+ */
+export function runAgent(options: AgentOptions): Agent {
+  const { config, schema, log, version } = options;
+  const kernel = openOrDegrade(config, log);
+  const identity = [config.node.id, config.node.cluster, config.node.role, config.node.type];
+  const sink = options.sink === "banyandb" ? createDelivery({ config, identity, schema, log }) : options.sink;
+  const started = readClocks();
+  const measuring = measure(kernel, schema, sink, status, started);
+  const stopTimers = startTimers(config, measuring.tick, follow);
+  follow();
+
+  function follow(): void {
+    if (kernel instanceof KernelError) return;
+    try {
+      kernel.follow();
+    } catch (error) {
+      const { code, message } = KernelError.from(error, "follow", "the target");
+      log.throttled(`follow ${code}`, "the target's processes cannot be listed", { code, reason: message });
+    }
+  }
+
+  function status(): SidecarStatus {
+    return {
+      version,
+      startedAtMs: started.wallMs,
+      intervalMs: config.intervalMs,
+      nowMs: Date.now(),
+      lastTickMs: measuring.lastTickMs(),
+      identity: Object.fromEntries(
+        schema.group.identityTags.map(({ name }, i) => [name, identity[i] ?? "n/a"]),
+      ),
+      kernel: kernel instanceof KernelError ? unmeasured(kernel) : kernel.status(),
+      delivery: sink.status(),
+    };
+  }
+
+  return {
+    status,
+    totals: measuring.totals,
+    ticks: measuring.ticks,
+    kernelTotals: measuring.kernelTotals,
+    async stop(deadlineMs) {
+      stopTimers();
+      // First the counting ends, so that the last delta leaves nothing behind.
+      if (!(kernel instanceof KernelError)) kernel.detach();
+      measuring.tick();
+      await sink.stop(deadlineMs);
+    },
+    abort() {
+      stopTimers();
+      sink.abort();
+    },
+    close() {
+      if (!(kernel instanceof KernelError)) kernel.close();
+    },
+  };
+}
+
+function openOrDegrade(config: Config, log: Log): Kernel | KernelError {
+  try {
+    return openKernel(loadAddon(packageRoot()), config.target, log);
+  } catch (error) {
+    const problem = KernelError.from(error, "open", "the kernel side");
+    if (!config.kernel.allowDegraded) throw problem;
+    log.error("nothing is measured; going on because of kernel.allow_degraded", { reason: problem.message });
+    return problem;
+  }
+}
+
+function unmeasured(problem: KernelError): KernelStatus {
+  const probe = { name: problem.operation, hook: problem.object, attached: false, reason: problem.message };
+  return { tier: "none", probes: [probe], eventsMissed: 0, targets: [] };
+}
+
+function readClocks(): ClockReading {
+  return { wallMs: Date.now(), monotonicMs: performance.now() };
+}
+
+interface Measuring {
+  /** Takes what was added since the previous tick, and enqueues it. */
+  readonly tick: () => void;
+  readonly lastTickMs: () => number | undefined;
+  readonly ticks: () => number;
+  readonly totals: () => Totals | undefined;
+  readonly kernelTotals: () => Readonly<Record<string, bigint>>;
+}
+
+function measure(
+  kernel: Kernel | KernelError,
+  schema: Schema,
+  sink: Sink | Delivery,
+  status: () => SidecarStatus,
+  started: ClockReading,
+): Measuring {
+  const counting = kernel instanceof KernelError ? undefined : countingOf(kernel, schema);
+  const heartbeat = measureNamed(schema, "sidecar");
+  const timeOf = tickClock(started);
+  let own: OwnNumbers | undefined;
+  let totals: Totals | undefined;
+  let ticks = 0;
+
+  return {
+    tick: () => {
+      const { timestampMs, intervalMs } = timeOf(readClocks());
+      const now = ownNumbers(status());
+      const samples = [...(counting?.advance() ?? []), heartbeatSample(heartbeat, now, own)].filter(
+        saysSomething,
+      );
+      own = now;
+      const tick: Tick = { timestampMs, version: tickVersion(timestampMs, ticks), intervalMs, samples };
+      ticks++;
+      totals = addToTotals(totals, tick);
+      sink.enqueue(tick);
+    },
+    lastTickMs: () => totals?.latest.timestampMs,
+    ticks: () => ticks,
+    totals: () => totals,
+    kernelTotals: () => counting?.totals() ?? {},
+  };
+}
+
+function countingOf(kernel: Kernel, schema: Schema) {
+  const pageCache = measureNamed(schema, "page_cache");
+  const { names, components } = kernel.layout;
+  const baseline = kernel.read();
+  const tracker = trackCounts(kernel.layout, baseline);
+  return {
+    advance: (): Sample[] => {
+      const counts = tracker.advance(kernel.read());
+      return [pageCacheSample(pageCache, counts, tracker.names, kernel.available)];
+    },
+    totals: (): Record<string, bigint> => {
+      const now = kernel.read();
+      const sum = (counter: number) => {
+        let total = 0n;
+        for (let at = counter; at < components * names.length; at += names.length) {
+          total += (now[at] ?? 0n) - (baseline[at] ?? 0n);
+        }
+        return total;
+      };
+      return Object.fromEntries(names.map((name, counter) => [name, sum(counter)]));
+    },
+  };
+}
+
+function ownNumbers(status: SidecarStatus): OwnNumbers {
+  const { probes, eventsMissed } = status.kernel;
+  const cpu = process.cpuUsage();
+  const attached = probes.filter((probe) => probe.attached).length;
+  return {
+    health: judgeHealth(status).status,
+    probesAttached: attached,
+    probesMissing: probes.length - attached,
+    eventsMissed,
+    points: status.delivery?.points ?? NO_POINTS,
+    queueBytes: status.delivery?.queueBytes ?? 0,
+    cpuUs: cpu.user + cpu.system,
+    rssBytes: process.memoryUsage.rss(),
+  };
+}
+
+/** Starts the two timers; returns what ends them. A late tick is followed by one tick, not by many. */
+function startTimers(config: Config, tick: () => void, follow: () => void): () => void {
+  const startedMs = performance.now();
+  let timer: NodeJS.Timeout;
+  const arm = () => {
+    const elapsedMs = performance.now() - startedMs;
+    const dueMs = (Math.floor(elapsedMs / config.intervalMs) + 1) * config.intervalMs;
+    timer = setTimeout(() => {
+      tick();
+      arm();
+    }, dueMs - elapsedMs);
+  };
+  arm();
+  const follower = setInterval(follow, FOLLOW_MS);
+  return () => {
+    clearTimeout(timer);
+    clearInterval(follower);
+  };
+}

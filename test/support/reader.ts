@@ -1,0 +1,123 @@
+/** Runs reader.c, the workload that knows the truth by cachestat(2). */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { createInterface } from "node:readline";
+import { randomBytes } from "node:crypto";
+import { packageRoot } from "./package-root.js";
+
+/** What the reader did, by its own count; pages by cachestat(2), storage by /proc/self/io. */
+export interface Truth {
+  readonly reads: number;
+  readonly reads_missed: number;
+  readonly pages_requested: number;
+  readonly pages_missed: number;
+  readonly read_bytes: number;
+  readonly storage_read_bytes: number;
+}
+
+export interface ReaderOptions {
+  readonly pattern: "sequential" | "random" | "unaligned" | "eof" | "pipes" | "hold";
+  readonly bytes: number;
+  readonly ops: number;
+  readonly seed?: number;
+  readonly call?: "pread" | "read" | "readv" | "preadv" | "preadv2" | "sendfile" | "io_uring";
+}
+
+export interface Reader {
+  readonly pid: number;
+  /** Lets it work; resolves when it is done, while the process still lives. */
+  run(): Promise<Truth>;
+  /** Ends the process. */
+  end(): Promise<void>;
+}
+
+/** A directory on a disk file system: tmpfs has no page cache that fires events. */
+const DISK = "/var/tmp";
+const SOURCE = `${packageRoot}/test/support/reader.c`;
+const BINARY = `${packageRoot}/build/test/reader`;
+
+/** Path of the compiled reader; compiles it when the source is newer. */
+export function readerBinary(): string {
+  if (!existsSync(BINARY) || statSync(BINARY).mtimeMs < statSync(SOURCE).mtimeMs) {
+    mkdirSync(`${packageRoot}/build/test`, { recursive: true });
+    execFileSync("gcc", ["-O1", "-Wall", "-Wextra", "-Werror", "-o", BINARY, SOURCE]);
+  }
+  return BINARY;
+}
+
+/** Makes a file of random bytes on a disk, synced, so that nothing writes it back later. */
+export function makeFile(sizeBytes: number): { readonly path: string; remove(): void } {
+  const path = `${DISK}/banyandb-ebpf-sidecar-test-${randomBytes(6).toString("hex")}`;
+  const fd = openSync(path, "w");
+  const block = randomBytes(1 << 20);
+  for (let left = sizeBytes; left > 0; left -= block.length) {
+    writeSync(fd, block, 0, Math.min(left, block.length));
+  }
+  fsyncSync(fd);
+  closeSync(fd);
+  return {
+    path,
+    remove: () => {
+      unlinkSync(path);
+    },
+  };
+}
+
+/** Starts a reader; resolves when it waits for its start. */
+export async function startReader(file: string, options: ReaderOptions): Promise<Reader> {
+  const { pattern, bytes, ops, seed = 1, call } = options;
+  const args = [
+    file,
+    pattern,
+    String(bytes),
+    String(ops),
+    String(seed),
+    ...(call === undefined ? [] : [call]),
+  ];
+  const child = spawn(readerBinary(), args, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await nextLine(child, lines);
+  if (child.pid === undefined) throw new Error("the reader has no pid");
+  return {
+    pid: child.pid,
+    async run() {
+      child.stdin.write("\n");
+      return JSON.parse(await nextLine(child, lines)) as Truth;
+    },
+    async end() {
+      const ended = once(child, "exit");
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+async function nextLine(child: ChildProcess, lines: AsyncIterator<string>): Promise<string> {
+  const line = await lines.next();
+  if (line.done === true)
+    throw new Error(`the reader ended with ${String(child.exitCode ?? child.signalCode)}`);
+  return line.value;
+}
+
+/** Adds up the truths of several readers. */
+export function sumTruths(truths: readonly Truth[]): Truth {
+  const sum = (key: keyof Truth) => truths.reduce((total, truth) => total + truth[key], 0);
+  return {
+    reads: sum("reads"),
+    reads_missed: sum("reads_missed"),
+    pages_requested: sum("pages_requested"),
+    pages_missed: sum("pages_missed"),
+    read_bytes: sum("read_bytes"),
+    storage_read_bytes: sum("storage_read_bytes"),
+  };
+}
