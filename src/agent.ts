@@ -231,13 +231,18 @@ function ownNumbers(status: SidecarStatus): OwnNumbers {
 function startTimers(config: Config, tick: () => void, follow: () => void): () => void {
   const startedMs = performance.now();
   let timer: NodeJS.Timeout;
+  let turn = 0;
   const arm = () => {
     const elapsedMs = performance.now() - startedMs;
-    const dueMs = (Math.floor(elapsedMs / config.intervalMs) + 1) * config.intervalMs;
-    timer = setTimeout(() => {
-      tick();
-      arm();
-    }, dueMs - elapsedMs);
+    // A timer may fire a little early: the same turn must not come twice.
+    turn = Math.max(turn, Math.floor(elapsedMs / config.intervalMs)) + 1;
+    timer = setTimeout(
+      () => {
+        tick();
+        arm();
+      },
+      turn * config.intervalMs - elapsedMs,
+    );
   };
   arm();
   const follower = setInterval(follow, FOLLOW_MS);

@@ -1,0 +1,71 @@
+/** What the demo watches: the configured target where it runs, else the sample workload. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Config } from "../config/config.js";
+import { packageRoot } from "../config/schema-files.js";
+import { loadAddon } from "../kernel/addon.js";
+import { openKernel } from "../kernel/kernel.js";
+import type { Log } from "../model/log.js";
+
+export interface DemoTarget {
+  readonly config: Config["target"];
+  /** For people. */
+  readonly description: string;
+  readonly pids: readonly number[];
+  /** Lets the workload begin; nothing for a process that runs anyway. */
+  start(): void;
+  /** Ends the workload and waits for its end; nothing for a process that runs anyway. */
+  finish(): Promise<void>;
+}
+
+/** A disk: tmpfs, which /tmp may be, is page cache and nothing else. */
+const WORKLOAD_DIRECTORY = "/var/tmp";
+
+/** Characters of a command line that a person needs to know it again. */
+const COMMAND_SHOWN = 60;
+
+/**
+ * @throws KernelError where nothing can be measured
+ */
+export async function findDemoTarget(target: Config["target"], log: Log): Promise<DemoTarget> {
+  const kernel = openKernel(loadAddon(packageRoot()), target, log);
+  kernel.follow();
+  const { targets } = kernel.status();
+  kernel.close();
+  if (targets.length === 0) return startWorkload();
+  return {
+    config: target,
+    description: targets.map(({ command }) => command.slice(0, COMMAND_SHOWN)).join(", "),
+    pids: targets.map(({ pid }) => pid),
+    start: () => undefined,
+    finish: () => Promise.resolve(),
+  };
+}
+
+async function startWorkload(): Promise<DemoTarget> {
+  const script = fileURLToPath(new URL("./sample-workload.js", import.meta.url));
+  const child = fork(script, [WORKLOAD_DIRECTORY], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const exited = once(child, "exit");
+  await Promise.race([once(child, "message"), exited.then(() => Promise.reject(workloadDied(child)))]);
+  const pid = child.pid ?? 0;
+  return {
+    config: { name: "", command: undefined, pid },
+    description: "sample workload",
+    pids: [pid],
+    start: () => {
+      child.send("start");
+    },
+    finish: async () => {
+      if (child.connected) child.send("finish");
+      await exited;
+    },
+  };
+}
+
+function workloadDied(child: ChildProcess): Error {
+  const how = child.exitCode ?? child.signalCode ?? "unknown";
+  return new Error(
+    `the sample workload ended before it began (${how}); it needs 70 MiB in ${WORKLOAD_DIRECTORY}`,
+  );
+}
