@@ -72,7 +72,8 @@ function attachedKernel(
   const resolver = createResolver(target, process.pid, processNames);
   const layout = { names: addon.counterNames, components: 1 };
   const withoutState = addon.counterNames.indexOf(EVENTS_WITHOUT_STATE);
-  let targets: Target[] = [];
+  /** Undefined until they were looked for. */
+  let targets: Target[] | undefined;
 
   const read = () => {
     const values = new BigUint64Array(layout.components * layout.names.length);
@@ -86,16 +87,16 @@ function attachedKernel(
     read,
     follow() {
       const found = resolver.resolve(tasksOf(native)).slice(0, addon.targetsMax);
-      if (sameProcesses(found, targets)) return;
+      if (targets && sameProcesses(found, targets)) return;
       native.setTargets(found.map(({ task }) => task.tgid));
-      logChange(log, targets, found);
+      logChange(log, targets ?? [], found);
       targets = found;
     },
     status: () => ({
       tier: choice.tier,
       probes,
       eventsMissed: recursionMisses(native) + Number(read()[withoutState] ?? 0n),
-      targets: targets.map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
+      targets: (targets ?? []).map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
     }),
     detach() {
       native.detach();

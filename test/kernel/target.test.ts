@@ -1,0 +1,87 @@
+import { expect } from "chai";
+import type { TargetConfig } from "../../src/config/config.js";
+import { openKernel, type Kernel } from "../../src/kernel/kernel.js";
+import type { Log } from "../../src/model/log.js";
+import { requireTracing } from "../support/kernel.js";
+import { makeFile, readerBinary, startReader, type ReaderOptions } from "../support/reader.js";
+
+const OPTIONS: ReaderOptions = { pattern: "random", bytes: 4096, ops: 500 };
+
+/** A log that keeps its messages. */
+function recordingLog(): { log: Log; messages: string[] } {
+  const messages: string[] = [];
+  const record = (message: string) => {
+    messages.push(message);
+  };
+  const throttled = (_cause: string, message: string) => {
+    messages.push(message);
+  };
+  return { log: { debug: record, info: record, warn: record, error: record, throttled }, messages };
+}
+
+describe("target", function () {
+  this.timeout(60_000);
+  let file: ReturnType<typeof makeFile>;
+  let kernel: Kernel | undefined;
+
+  before(() => {
+    file = makeFile(16 << 20);
+  });
+  afterEach(() => {
+    kernel?.close();
+  });
+  after(() => {
+    file.remove();
+  });
+
+  function watching(target: Partial<TargetConfig>): { kernel: Kernel; messages: string[] } {
+    const { log, messages } = recordingLog();
+    const selector = { name: "no-such-program", command: undefined, pid: undefined, ...target };
+    kernel = openKernel(requireTracing(), selector, log);
+    return { kernel, messages };
+  }
+
+  const readsOf = (watched: Kernel) => Number(watched.read()[watched.layout.names.indexOf("reads")]);
+
+  it("is waited for, and each of its lives adds to the counts", async () => {
+    const watched = watching({ name: "reader" });
+    watched.kernel.follow();
+    watched.kernel.follow();
+    expect(watched.kernel.status().targets).to.deep.equal([]);
+    for (let life = 1; life <= 3; life++) {
+      const reader = await startReader(file.path, OPTIONS);
+      watched.kernel.follow();
+      expect(watched.kernel.status().targets.map(({ pid }) => pid)).to.deep.equal([reader.pid]);
+      await reader.run();
+      await reader.end();
+      watched.kernel.follow();
+      expect(watched.kernel.status().targets).to.deep.equal([]);
+    }
+    expect(readsOf(watched.kernel)).to.equal(3 * OPTIONS.ops);
+    const lives = Array.from({ length: 3 }, () => [
+      "target process found",
+      "target process is gone",
+      "no target process is running; waiting for one",
+    ]).flat();
+    expect(watched.messages).to.deep.equal(["no target process is running; waiting for one", ...lives]);
+  });
+
+  it("may be several processes, by their command line", async () => {
+    const watched = watching({ command: `${readerBinary()} ${file.path}` });
+    const readers = await Promise.all([1, 2, 3].map((seed) => startReader(file.path, { ...OPTIONS, seed })));
+    watched.kernel.follow();
+    expect(watched.kernel.status().targets).to.have.length(3);
+    await Promise.all(readers.map((reader) => reader.run()));
+    await Promise.all(readers.map((reader) => reader.end()));
+    expect(readsOf(watched.kernel)).to.equal(3 * OPTIONS.ops);
+  });
+
+  it("is one process only where its pid is given", async () => {
+    const [one, other] = [await startReader(file.path, OPTIONS), await startReader(file.path, OPTIONS)];
+    const watched = watching({ pid: one.pid });
+    watched.kernel.follow();
+    await Promise.all([one.run(), other.run()]);
+    await Promise.all([one.end(), other.end()]);
+    expect(readsOf(watched.kernel)).to.equal(OPTIONS.ops);
+  });
+});
