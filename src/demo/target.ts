@@ -22,9 +22,6 @@ export interface DemoTarget {
 /** A disk: tmpfs, which /tmp may be, is page cache and nothing else. */
 const WORKLOAD_DIRECTORY = "/var/tmp";
 
-/** Characters of a command line that a person needs to know it again. */
-const COMMAND_SHOWN = 60;
-
 /**
  * @throws KernelError where nothing can be measured
  */
@@ -36,7 +33,7 @@ export async function findDemoTarget(target: Config["target"], log: Log): Promis
   if (targets.length === 0) return startWorkload();
   return {
     config: target,
-    description: targets.map(({ command }) => command.slice(0, COMMAND_SHOWN)).join(", "),
+    description: targets.map(({ command }) => command).join(", "),
     pids: targets.map(({ pid }) => pid),
     start: () => undefined,
     finish: () => Promise.resolve(),

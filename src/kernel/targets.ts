@@ -11,6 +11,7 @@ export interface ProcessNames {
 
 export interface Target {
   readonly task: Task;
+  /** For people: without flags and further words. */
   readonly command: string;
 }
 
@@ -62,6 +63,12 @@ export function createResolver(
   };
 }
 
+/** The program and what follows it, if that is no flag; the flags of somebody else may hold secrets. */
+function briefCommand({ commandLine }: ProcessNames): string {
+  const [program = "", word = "-"] = commandLine;
+  return word.startsWith("-") ? program : `${program} ${word}`;
+}
+
 function examine(
   selector: TargetConfig,
   task: Task,
@@ -69,5 +76,5 @@ function examine(
 ): Target | undefined {
   const names = namesOf(task);
   if (!isSelected(selector, task, names)) return undefined;
-  return { task, command: names.commandLine.join(" ") || task.comm };
+  return { task, command: briefCommand(names) || task.comm };
 }

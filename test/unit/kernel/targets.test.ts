@@ -75,6 +75,15 @@ describe("target resolver", () => {
     expect(asked).to.deep.equal(["1 sh 1", "1 banyand 1", "1 banyand 50"]);
   });
 
+  it("shows the program and its command, but no flags, which may hold secrets", () => {
+    const commands = [
+      ["/banyand", "standalone", "--password=x"],
+      ["/banyand", "--password", "x"],
+    ].map((commandLine) => createResolver(selector(), 99, () => names("banyand", ...commandLine)));
+    const shown = commands.map((resolver) => resolver.resolve([task(1)])[0]?.command);
+    expect(shown).to.deep.equal(["/banyand standalone", "/banyand"]);
+  });
+
   it("forgets a process that is gone", () => {
     const resolver = createResolver(selector(), 99, () => names("banyand"));
     expect(resolver.resolve([task(1)])).to.have.length(1);

@@ -1,0 +1,141 @@
+/** `run`: measure and deliver until told to stop. */
+import { runAgent, type Agent } from "../agent.js";
+import { packageVersion, readSchema } from "../config/schema-files.js";
+import type { Config } from "../config/config.js";
+import { acquireInstanceLock } from "../instance-lock.js";
+import type { Log } from "../model/log.js";
+import type { Schema } from "../model/measure.js";
+import { type HttpEndpoint, serveHttp } from "../observe/http.js";
+import { createLog } from "../observe/log.js";
+import { sidecarPages } from "../observe/pages.js";
+import { type Arguments, CONFIG_OPTIONS } from "./arguments.js";
+import { type Command, configOf, type Context } from "./command.js";
+import { dryRunSink } from "./dry-run.js";
+import { EXIT } from "./exit-code.js";
+import { systemClocks } from "./system-clocks.js";
+
+/**
+ * Time for the last delta and what is queued, from the first signal on. Docker kills after 10 s, Kubernetes
+ * after 30; half a second is left for the rest of the end.
+ */
+const STOP_DEADLINE_MS = 9500;
+
+export const runCommand: Command = {
+  name: "run",
+  summary: "Measure and deliver until SIGTERM or SIGINT",
+  usage: "[--dry-run] [--config FILE] [--KEY VALUE]...",
+  description:
+    "Measures and writes to BanyanDB, and answers /livez, /readyz, /health and /metrics. SIGTERM or SIGINT takes " +
+    "the last reading and delivers what is left within 10 s; a second signal ends at once with exit code 1. " +
+    "A second `run` for the same banyandb.group and node.id on this host is refused.",
+  options: [
+    {
+      name: "dry-run",
+      doc: "Print the rows as JSON lines on standard output; no BanyanDB, no HTTP endpoint, no lock",
+    },
+    ...CONFIG_OPTIONS,
+  ],
+  operands: [],
+  run,
+};
+
+async function run(args: Arguments, context: Context): Promise<number> {
+  const { config } = configOf(args, context);
+  const schema = readSchema();
+  const log = createLog({ level: config.log.level, stream: context.stderr, clock: systemClocks });
+  return args.switches.has("dry-run")
+    ? runDry(config, schema, log, context)
+    : runService(config, schema, log, context);
+}
+
+async function runDry(config: Config, schema: Schema, log: Log, context: Context): Promise<number> {
+  const { id, cluster, role, type } = config.node;
+  const { stdout } = context;
+  const sink = dryRunSink({ group: schema.group, identity: [id, cluster, role, type], stdout, log });
+  const agent = runAgent({ config, schema, log, sink, version: packageVersion() });
+  const unread = new AbortController();
+  // The reader of the rows has seen enough (EPIPE), as `head` does.
+  stdout.on("error", () => {
+    unread.abort();
+  });
+  const { stop, kill } = context.signals();
+  return untilStopped(agent, log, { stop: AbortSignal.any([stop, unread.signal]), kill });
+}
+
+async function runService(config: Config, schema: Schema, log: Log, context: Context): Promise<number> {
+  const { group } = config.banyandb;
+  const lock = await acquireInstanceLock({ group, nodeId: config.node.id });
+  let endpoint: HttpEndpoint | undefined;
+  let agent: Agent | undefined;
+  try {
+    const { listen } = config.http;
+    const pages = sidecarPages({ schema, status: () => agent?.status(), totals: () => agent?.totals() });
+    endpoint = listen && (await serveHttp(listen, pages));
+    const signals = context.signals();
+    const version = packageVersion();
+    agent = runAgent({ config, schema, log, sink: "banyandb", version });
+    log.info("started", {
+      version,
+      tier: agent.status().kernel.tier,
+      interval_ms: config.intervalMs,
+      node_id: config.node.id,
+      banyandb: config.banyandb.endpoints,
+      group,
+      http: listen && endpoint ? `${listen.host} port ${endpoint.port}` : "off",
+    });
+    return await untilStopped(agent, log, signals);
+  } finally {
+    await endpoint?.close();
+    await lock.release();
+  }
+}
+
+/** Waits for a signal, then stops the agent in good order, or at once on the second one. */
+async function untilStopped(
+  agent: Agent,
+  log: Log,
+  { stop, kill }: { stop: AbortSignal; kill: AbortSignal },
+): Promise<number> {
+  try {
+    await aborted(stop);
+    log.info("stopping", { deadline_ms: STOP_DEADLINE_MS });
+    const killed = await Promise.race([
+      agent.stop(STOP_DEADLINE_MS).then(() => false),
+      aborted(kill).then(() => true),
+    ]);
+    reportEnd(agent, log, killed);
+    return killed ? EXIT.failure : EXIT.ok;
+  } finally {
+    agent.abort();
+    agent.close();
+  }
+}
+
+function reportEnd(agent: Agent, log: Log, killed: boolean): void {
+  const { delivery } = agent.status();
+  const points = delivery?.points;
+  const left = points ? points.queued + points.inFlight : 0;
+  const message = killed ? "ended at once by a second signal" : "stopped";
+  log[killed || left > 0 ? "warn" : "info"](message, {
+    ticks: agent.ticks(),
+    points_collected: points?.collected,
+    points_written: points?.written,
+    points_rejected: points?.rejected,
+    points_coalesced: points?.coalesced,
+    points_dropped: points?.dropped,
+    points_not_delivered: points && left,
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener(
+      "abort",
+      () => {
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

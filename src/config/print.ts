@@ -1,0 +1,25 @@
+/** The effective configuration as a YAML file, each value with its source, secrets masked. */
+import { Document, Scalar } from "yaml";
+import type { LoadedConfig } from "./load.js";
+import { settingOf } from "./schema.js";
+
+/** Stands for a secret that is set. */
+const MASK = "********";
+
+/** The configuration as YAML; with the secrets filled in it can be used as a file. */
+export function maskedConfig({ values }: Pick<LoadedConfig, "values">): string {
+  const document = new Document({});
+  for (const { key, text, source } of values) {
+    const { sensitive } = settingOf(key);
+    const scalar = new Scalar(text === undefined ? null : sensitive === true ? MASK : plain(text));
+    scalar.comment = ` ${source}`;
+    document.setIn(key.split("."), scalar);
+  }
+  return document.toString({ lineWidth: 0 });
+}
+
+/** Numbers and switches without quotes. */
+function plain(text: string): string | number | boolean {
+  if (text === "true" || text === "false") return text === "true";
+  return /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;
+}

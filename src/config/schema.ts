@@ -1,0 +1,188 @@
+/**
+ * Every option of the sidecar, declared once: file, environment, flags, help, `print-config` and the test of
+ * configs/default.yaml are derived from this table.
+ */
+import {
+  duration,
+  ENDPOINTS,
+  FILE_NAME,
+  type Format,
+  GROUP_NAME,
+  LISTEN,
+  oneOf,
+  REGULAR_EXPRESSION,
+  size,
+  TEXT,
+  wholeNumber,
+  YES_OR_NO,
+} from "./formats.js";
+
+export interface Setting<T> {
+  readonly doc: string;
+  readonly format: Format<NonNullable<T>>;
+  /** null: not set, which means what `absence` says. */
+  readonly default: T;
+  readonly absence?: string;
+  /** A secret: never shown, and refused on the command line, where every user of the host could read it. */
+  readonly sensitive?: true;
+}
+
+const DAY_NOTE = "Used only when the group is created";
+const MIB = 2 ** 20;
+
+/** Largest process id of a 64-bit kernel: PID_MAX_LIMIT of include/linux/threads.h (Linux 6.12). */
+const PID_MAX = 2 ** 22;
+
+const node = (what: string): Setting<string> => ({
+  doc: `${what} of the watched BanyanDB, a tag of every row`,
+  format: TEXT,
+  default: "n/a",
+});
+
+/** Keys as they are written in the file, sections joined by a dot. */
+export const SETTINGS = {
+  interval: {
+    doc: "Time between two read-outs of the kernel counters, and so between two rows of a series",
+    format: duration(10, 60_000),
+    default: 10_000,
+  } satisfies Setting<number>,
+
+  "node.id": {
+    doc: "Unique identity of the watched BanyanDB, the first tag of every row",
+    format: TEXT,
+    default: null,
+    absence: "the host name with :17912, the gRPC port of BanyanDB",
+  } as Setting<string | null>,
+  "node.cluster": node("Cluster"),
+  "node.role": node("Role (such as standalone, data, liaison)"),
+  "node.type": node("Storage tier (such as hot, warm, cold)"),
+
+  "target.name": {
+    doc: "Base name of the executable whose processes are watched",
+    format: FILE_NAME,
+    default: "banyand",
+  } satisfies Setting<string>,
+  "target.command": {
+    doc: "Watch the processes whose whole command line matches, instead of target.name",
+    format: REGULAR_EXPRESSION,
+    default: null,
+    absence: "target.name decides",
+  } as Setting<string | null>,
+  "target.pid": {
+    doc: "Watch this one process, instead of target.command and target.name",
+    format: wholeNumber(1, PID_MAX),
+    default: null,
+    absence: "target.command or target.name decides",
+  } as Setting<number | null>,
+
+  "kernel.tier": {
+    doc: "How reads are seen: auto takes the best that this kernel offers, a tier takes that one or none",
+    format: oneOf("auto", "tracing"),
+    default: "auto",
+  } as Setting<"auto" | "tracing">,
+  "kernel.allow_degraded": {
+    doc: "Start even where nothing can be measured, and say so in /health",
+    format: YES_OR_NO,
+    default: false,
+  } as Setting<boolean>,
+
+  "banyandb.endpoints": {
+    doc: "gRPC addresses of BanyanDB; one is used at a time",
+    format: ENDPOINTS,
+    default: ["127.0.0.1:17912"],
+  } as Setting<readonly string[]>,
+  "banyandb.group": {
+    doc: "Measure group that the rows are written to; created where it is missing, never changed where it exists",
+    format: GROUP_NAME,
+    default: "ebpf",
+  } satisfies Setting<string>,
+  "banyandb.ttl_days": {
+    doc: `Days after which BanyanDB removes the rows. ${DAY_NOTE}`,
+    format: wholeNumber(1, 3650),
+    default: 7,
+  } satisfies Setting<number>,
+  "banyandb.segment_days": {
+    doc: `Days that one segment of the group spans, at most banyandb.ttl_days. ${DAY_NOTE}`,
+    format: wholeNumber(1, 365),
+    default: 1,
+  } satisfies Setting<number>,
+  "banyandb.shards": {
+    doc: `Shards of the group. ${DAY_NOTE}`,
+    format: wholeNumber(1, 64),
+    default: 1,
+  } satisfies Setting<number>,
+  "banyandb.username": {
+    doc: "User name for BanyanDB's basic authentication; goes with banyandb.password",
+    format: TEXT,
+    default: null,
+    absence: "no authentication",
+  } as Setting<string | null>,
+  "banyandb.password": {
+    doc: "Password of banyandb.username; secret, so not to be given as a flag",
+    format: TEXT,
+    default: null,
+    absence: "no authentication",
+    sensitive: true,
+  } as Setting<string | null>,
+
+  "queue.max_bytes": {
+    doc: "Hard bound of the memory that holds rows for delivery; beyond it neighbouring rows are merged",
+    format: size(MIB, 1024 * MIB),
+    default: 32 * MIB,
+  } satisfies Setting<number>,
+
+  "http.listen": {
+    doc: "Address of /livez, /readyz, /health and /metrics",
+    format: LISTEN,
+    default: { host: "127.0.0.1", port: 8080 },
+  } as Setting<{ host: string; port: number } | "off">,
+
+  "log.level": {
+    doc: "Least severe log lines that are written",
+    format: oneOf("error", "warn", "info", "debug"),
+    default: "info",
+  } as Setting<"error" | "warn" | "info" | "debug">,
+};
+
+export type SettingKey = keyof typeof SETTINGS;
+export type SettingValue<K extends SettingKey> = (typeof SETTINGS)[K]["default"];
+
+/** All keys in the order of declaration. */
+export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
+
+const ENVIRONMENT_PREFIX = "BANYANDB_EBPF_";
+
+/** Name of a key in the environment: `queue.max_bytes` is BANYANDB_EBPF_QUEUE_MAX_BYTES. */
+export function environmentName(key: SettingKey): string {
+  return ENVIRONMENT_PREFIX + key.replaceAll(".", "_").toUpperCase();
+}
+
+/** Name of a key as a flag, without the dashes in front: `queue.max_bytes` is queue-max-bytes. */
+export function flagName(key: SettingKey): string {
+  return key.replaceAll(/[._]/g, "-");
+}
+
+/**
+ * Whether a variable looks like one of ours. Kubernetes adds variables for every Service of the namespace,
+ * and those of one called banyandb-ebpf begin alike
+ * (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+ */
+export function claimsToBeOurs(variable: string): boolean {
+  return (
+    variable.startsWith(ENVIRONMENT_PREFIX) &&
+    !/_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/.test(
+      variable,
+    )
+  );
+}
+
+/** A setting without its value type: for code that treats all settings alike. */
+export type AnySetting = Omit<Setting<unknown>, "format"> & { readonly format: Format<unknown> };
+
+export function settingOf(key: SettingKey): AnySetting {
+  return SETTINGS[key];
+}
+
+export function isSettingKey(key: string): key is SettingKey {
+  return Object.hasOwn(SETTINGS, key);
+}

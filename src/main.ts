@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+/** argv, signals, exit code. */
+import { hostname } from "node:os";
+import { runCli } from "./cli/cli.js";
+
+const stop = new AbortController();
+const kill = new AbortController();
+
+function watchSignals(): { stop: AbortSignal; kill: AbortSignal } {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      (stop.signal.aborted ? kill : stop).abort();
+    });
+  }
+  return { stop: stop.signal, kill: kill.signal };
+}
+
+const exitCode = await runCli(process.argv.slice(2), {
+  environment: process.env,
+  hostname: hostname(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signals: watchSignals,
+});
+// Else the process ends by itself once the last line is written, which process.exit would cut off.
+if (kill.signal.aborted) process.exit(exitCode);
+process.exitCode = exitCode;

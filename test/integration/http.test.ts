@@ -1,0 +1,115 @@
+import { Agent, get, request } from "node:http";
+import { connect } from "node:net";
+import { expect } from "chai";
+import { type HttpEndpoint, HttpListenError, type Page, serveHttp } from "../../src/observe/http.js";
+
+const HELLO: Page = { status: 200, contentType: "text/plain", body: "hello" };
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+function ask(port: number, path: string, method = "GET", agent?: Agent): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const call = request(
+      { host: "127.0.0.1", port, path, method, ...(agent ? { agent } : {}) },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (part: string) => (body += part));
+        response.on("end", () => {
+          resolve({ status: response.statusCode ?? 0, body, headers: response.headers });
+        });
+      },
+    );
+    call.on("error", reject);
+    call.end();
+  });
+}
+
+describe("the HTTP endpoint", () => {
+  let endpoint: HttpEndpoint;
+
+  beforeEach(async () => {
+    const pages = {
+      "/hello": () => HELLO,
+      "/broken": () => {
+        throw new Error("page is broken");
+      },
+    };
+    endpoint = await serveHttp({ host: "127.0.0.1", port: 0 }, pages);
+  });
+
+  afterEach(() => endpoint.close());
+
+  it("answers GET with the page, whatever the query", async () => {
+    const { status, body, headers } = await ask(endpoint.port, "/hello?verbose");
+    expect({ status, body }).to.deep.equal({ status: 200, body: "hello" });
+    expect(headers["content-type"]).to.equal("text/plain");
+  });
+
+  it("answers HEAD with the length and without a body", async () => {
+    const { status, body, headers } = await ask(endpoint.port, "/hello", "HEAD");
+    expect({ status, body }).to.deep.equal({ status: 200, body: "" });
+    expect(headers["content-length"]).to.equal("5");
+  });
+
+  it("answers 404 to another path", async () => {
+    for (const path of ["/", "/hello/", "/constructor", "/hello%2f.."]) {
+      expect((await ask(endpoint.port, path)).status, path).to.equal(404);
+    }
+  });
+
+  it("answers 405 to another method and names the right ones", async () => {
+    for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+      const { status, headers } = await ask(endpoint.port, "/hello", method);
+      expect(status, method).to.equal(405);
+      expect(headers["allow"]).to.equal("GET, HEAD");
+    }
+  });
+
+  it("answers 500 where a page fails, and goes on", async () => {
+    expect(await ask(endpoint.port, "/broken")).to.include({ status: 500, body: "page is broken\n" });
+    expect((await ask(endpoint.port, "/hello")).status).to.equal(200);
+  });
+
+  it("refuses headers that are too long", async () => {
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      get(
+        { host: "127.0.0.1", port: endpoint.port, path: "/hello", headers: { filler: "x".repeat(20_000) } },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        },
+      ).on("error", reject);
+    });
+    expect(status).to.equal(431);
+  });
+
+  it("ends idle keep-alive connections when it closes", async () => {
+    const agent = new Agent({ keepAlive: true });
+    await ask(endpoint.port, "/hello", "GET", agent);
+    const idle = connect(endpoint.port, "127.0.0.1");
+    await new Promise((resolve) => idle.once("connect", resolve));
+    const ended = new Promise((resolve) => idle.once("close", resolve));
+    await endpoint.close();
+    await ended;
+    agent.destroy();
+  });
+
+  it("says clearly that its port is in use", async () => {
+    const listen = { host: "127.0.0.1", port: endpoint.port };
+    const error = await serveHttp(listen, {}).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).to.be.instanceOf(HttpListenError);
+    expect(error).to.include({ code: "EADDRINUSE" });
+    expect((error as Error).message).to.equal(
+      `listen on HTTP endpoint 127.0.0.1:${endpoint.port} failed: EADDRINUSE; ` +
+        "another process has the port, choose another http.listen, or off",
+    );
+  });
+});

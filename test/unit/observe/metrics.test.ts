@@ -1,0 +1,166 @@
+import { expect } from "chai";
+import { readSchema } from "../../../src/config/schema-files.js";
+import { type MeasureSpec, parseMeasure, type Schema } from "../../../src/model/measure.js";
+import { makeSample, type Tick } from "../../../src/model/tick.js";
+import { addToTotals, type Totals } from "../../../src/model/totals.js";
+import { renderMetrics } from "../../../src/observe/metrics.js";
+import { DELIVERY, HEALTHY, KERNEL } from "../../support/status.js";
+
+const COUNTS = parseMeasure("hints.json", {
+  measure: "hints",
+  description: "d",
+  tags: [{ name: "advice", description: "d" }],
+  fields: [
+    count("calls", "sum", "calls_total"),
+    count("hits", "sum", "results_total", { result: "hit" }),
+    count("misses", "sum", "results_total", { result: "miss" }),
+    count("depth", "last", "depth"),
+    {
+      ...count("share", "sum", "share_percent"),
+      type: "float",
+      percent: { part: "hits", whole: ["hits", "misses"] },
+    },
+  ],
+});
+
+function count(name: string, merge: string, metric: string, labels: Record<string, string> = {}) {
+  return {
+    name,
+    type: "int",
+    unit: "u",
+    merge,
+    source: [name],
+    prometheus: { name: metric, labels },
+    description: `All ${name}`,
+  };
+}
+
+function schemaOf(...measures: MeasureSpec[]): Schema {
+  return { group: { description: "d", tagFamily: "default", identityTags: [] }, measures };
+}
+
+function tick(timestampMs: number, rows: Record<string, Record<string, number>>): Tick {
+  const samples = Object.entries(rows).map(([advice, values]) =>
+    makeSample(COUNTS, [advice], (name) => values[name]),
+  );
+  return { timestampMs, version: 1n, intervalMs: 10_000, samples };
+}
+
+function render(ticks: readonly Tick[], schema = schemaOf(COUNTS), status = HEALTHY): string[] {
+  const totals = ticks.reduce<Totals | undefined>(addToTotals, undefined);
+  return renderMetrics({ schema, status, totals }).split("\n");
+}
+
+const ID = 'node_id="host:17912",cluster="n/a"';
+
+describe("/metrics", () => {
+  it("adds up counters over all ticks and shows gauges and percentages of the last one", () => {
+    const lines = render([
+      tick(1, { willneed: { calls: 2, hits: 1, misses: 0, depth: 9 } }),
+      tick(2, { willneed: { calls: 3, hits: 1, misses: 3, depth: 4 } }),
+    ]);
+    expect(lines).to.include.members([
+      `calls_total{${ID},advice="willneed"} 5`,
+      `results_total{${ID},advice="willneed",result="hit"} 2`,
+      `results_total{${ID},advice="willneed",result="miss"} 3`,
+      `depth{${ID},advice="willneed"} 4`,
+      `share_percent{${ID},advice="willneed"} 25`,
+    ]);
+  });
+
+  it("keeps the counters of a series that the last tick does not have, but no gauge of it", () => {
+    const lines = render([
+      tick(1, { willneed: { calls: 2, hits: 1, misses: 1, depth: 9 } }),
+      tick(2, { dontneed: { calls: 1 } }),
+    ]);
+    expect(lines).to.include(`calls_total{${ID},advice="willneed"} 2`);
+    expect(
+      lines.filter((line) => line.startsWith("depth{") || line.startsWith("share_percent{")),
+    ).to.deep.equal([]);
+  });
+
+  it("leaves out what is absent instead of showing 0", () => {
+    const lines = render([tick(1, { willneed: { calls: 2 } })]);
+    expect(lines.filter((line) => line.includes("results_total"))).to.deep.equal([]);
+  });
+
+  it("names help and type once for each metric, before all its samples together", () => {
+    const schema = readSchema();
+    const samples = schema.measures.map((measure) => makeSample(measure, [], () => 1));
+    const page = render([{ timestampMs: 1, version: 1n, intervalMs: 10, samples }], schema);
+    const heads = page.filter((line) => line.startsWith("# TYPE ")).map((line) => line.split(" ")[2]);
+    expect(new Set(heads).size).to.equal(heads.length);
+    let current = "";
+    for (const line of page.filter((text) => text !== "")) {
+      if (line.startsWith("# ")) current = line.split(" ")[2] ?? "";
+      else expect(line.split("{")[0]).to.equal(current);
+    }
+  });
+
+  it("makes a counter of what is summed and a gauge of the rest, and has help for both", () => {
+    const lines = render([tick(1, { willneed: { calls: 1, hits: 1, misses: 1, depth: 1 } })]);
+    expect(lines).to.include.members([
+      "# HELP calls_total All calls",
+      "# TYPE calls_total counter",
+      "# HELP results_total hit: All hits; miss: All misses",
+      "# TYPE depth gauge",
+      "# TYPE share_percent gauge",
+    ]);
+  });
+
+  it("escapes the values of labels", () => {
+    const lines = render([tick(1, { 'a"b\\c\nd': { calls: 1 } })]);
+    expect(lines).to.include(`calls_total{${ID},advice="a\\"b\\\\c\\nd"} 1`);
+  });
+
+  it("gives every field of the schema that has a Prometheus name", () => {
+    const schema = readSchema();
+    const samples = schema.measures.map((measure) =>
+      makeSample(
+        measure,
+        measure.tags.map(() => "x"),
+        () => 1,
+      ),
+    );
+    const page = render([{ timestampMs: 1, version: 1n, intervalMs: 10, samples }], schema).join("\n");
+    for (const { fields } of schema.measures) {
+      for (const { prometheus } of fields) if (prometheus) expect(page).to.contain(`\n${prometheus.name}{`);
+    }
+  });
+
+  it("tells the sidecar's own state", () => {
+    const kernel = {
+      ...KERNEL,
+      probes: [{ name: "on_add", hook: "tp_btf/add", attached: false, reason: "EPERM" }],
+    };
+    expect(render([], schemaOf(), { ...HEALTHY, kernel })).to.include.members([
+      `ebpf_sidecar_build_info{${ID},version="1.2.3",tier="tracing"} 1`,
+      `ebpf_sidecar_probe_attached{${ID},probe="on_add",hook="tp_btf/add"} 0`,
+      `ebpf_sidecar_target_processes{${ID}} 1`,
+      `ebpf_sidecar_points_queued{${ID}} 2`,
+      `ebpf_sidecar_points_resent_total{${ID}} 4`,
+      `ebpf_sidecar_queue_capacity_bytes{${ID}} 33554432`,
+      `ebpf_sidecar_queue_oldest_age_seconds{${ID}} 1.5`,
+      `ebpf_sidecar_last_written_timestamp_seconds{${ID}} 1799999990`,
+      `ebpf_sidecar_backend_up{${ID}} 1`,
+      `ebpf_sidecar_schema_state{${ID},state="ready"} 1`,
+      `ebpf_sidecar_schema_state{${ID},state="conflict"} 0`,
+    ]);
+  });
+
+  it("has every label value from the start, at 0", () => {
+    const lines = render([], schemaOf(), {
+      ...HEALTHY,
+      delivery: { ...DELIVERY, streams: { UNAVAILABLE: 2 } },
+    });
+    const streams = lines.filter((line) => line.startsWith("ebpf_sidecar_write_streams_total{"));
+    expect(streams).to.have.length(17);
+    expect(streams).to.include(`ebpf_sidecar_write_streams_total{${ID},code="UNAVAILABLE"} 2`);
+    expect(streams).to.include(`ebpf_sidecar_write_streams_total{${ID},code="OK"} 0`);
+  });
+
+  it("says nothing of delivery in a dry run", () => {
+    const lines = render([], schemaOf(), { ...HEALTHY, delivery: undefined });
+    expect(lines.filter((line) => /queue|points|backend|schema/.test(line))).to.deep.equal([]);
+  });
+});
