@@ -1,0 +1,69 @@
+/** A tick in the queue, and what is known of each of its points. Pure. */
+import { mergeTicks, tickBytes, type Tick } from "../model/tick.js";
+
+/**
+ * due: to be sent (queued). flying: in the stream now. written: acknowledged, and kept for the replay window.
+ * again: acknowledged, but to be sent again, since the connection was lost. reflying: that, in the stream now.
+ * rejected: given up by the server. What is written, again or reflying was counted as written once.
+ */
+export type PointState = "due" | "flying" | "written" | "again" | "reflying" | "rejected";
+
+export interface Entry {
+  readonly tick: Tick;
+  /** Memory of the tick. */
+  readonly bytes: number;
+  /** One per sample of the tick. */
+  readonly states: PointState[];
+  /** Once it was part of a stream the server may have it, whatever became of the stream: never merge it then. */
+  attempted: boolean;
+  /** Latest acknowledgement of one of its points. */
+  acknowledgedMs: number;
+  /** Per point: how often it was refused while others were taken. */
+  readonly strikes: Map<number, Strike>;
+}
+
+/** One point of an entry. */
+export interface Place {
+  readonly entry: Entry;
+  readonly index: number;
+}
+
+export interface Strike {
+  readonly count: number;
+  /** Number of acknowledged points of the queue at that time. */
+  readonly acknowledged: number;
+}
+
+export function createEntry(tick: Tick): Entry {
+  return {
+    tick,
+    bytes: tickBytes(tick),
+    states: tick.samples.map(() => "due"),
+    attempted: false,
+    acknowledgedMs: 0,
+    strikes: new Map(),
+  };
+}
+
+/** Joins two neighbours that were never sent. */
+export function mergeEntries(older: Entry, newer: Entry): Entry {
+  return createEntry(mergeTicks(older.tick, newer.tick));
+}
+
+export function isDue({ states }: Entry): boolean {
+  return states.some((state) => state === "due" || state === "again");
+}
+
+export function isFlying({ states }: Entry): boolean {
+  return states.some((state) => state === "flying" || state === "reflying");
+}
+
+/** Whether every point was acknowledged or rejected: it is held for the replay window only. */
+export function isAcknowledged({ states }: Entry): boolean {
+  return states.every((state) => state === "written" || state === "again" || state === "rejected");
+}
+
+/** Whether nothing is left to do but to wait for the end of the window. */
+export function isQuiet({ states }: Entry): boolean {
+  return states.every((state) => state === "written" || state === "rejected");
+}

@@ -1,0 +1,292 @@
+/**
+ * The queue of ticks: what waits, what is under way, and what was acknowledged but may yet be forgotten by
+ * the server. Bounded in bytes at any instant. Pure: times are handed in, nothing here sends or waits.
+ */
+import type { PointCounts } from "../model/status.js";
+import type { Sample, Tick } from "../model/tick.js";
+import { createLedger, createSumTable, type SourceSums } from "./ledger.js";
+import type { Outcome } from "./outcome.js";
+import {
+  createEntry,
+  isQuiet,
+  mergeEntries,
+  type Entry,
+  type Place,
+  type PointState,
+} from "./queue-entry.js";
+import { fillBatch, sendingOrder, type SendingOrder } from "./queue-order.js";
+import { chooseSacrifice } from "./queue-room.js";
+
+export interface QueueLimits {
+  /** Hard bound of everything held: waiting, in flight and in the replay window. */
+  readonly maxBytes: number;
+  /** A batch is whole ticks, at least one, and stops growing here. */
+  readonly batchPoints: number;
+  readonly batchBytes: number;
+  /** Least time between two batches of backlog, in milliseconds. */
+  readonly paceMs: number;
+  /** How long an acknowledged tick may yet be forgotten by the server, in milliseconds. */
+  readonly windowMs: number;
+}
+
+export interface BatchPoint {
+  readonly tick: Tick;
+  readonly sample: Sample;
+}
+
+/** What one stream carries; goes back to `settle` with the outcomes. */
+export interface Batch {
+  readonly points: readonly BatchPoint[];
+}
+
+export interface QueueSums {
+  readonly taken: SourceSums;
+  readonly written: SourceSums;
+  readonly rejected: SourceSums;
+  readonly dropped: SourceSums;
+  /** Never acknowledged, and not given up. */
+  readonly held: SourceSums;
+}
+
+export interface TickQueue {
+  /** Takes a tick; its timestamp is later than that of the one before. One without samples is nothing to send. */
+  enqueue(tick: Tick): void;
+  /** When there is something to send: now or later; undefined when there is nothing, or a batch is under way. */
+  dueAtMs(nowMs: number): number | undefined;
+  /** Whether nothing is due, nor under way. */
+  isIdle(): boolean;
+  /** The next batch, now under way; undefined where nothing is due at `nowMs`. */
+  next(nowMs: number): Batch | undefined;
+  /** Takes the outcomes of a batch, one per point, and whether the server answered at all. */
+  settle(batch: Batch, outcomes: readonly Outcome[], answered: boolean, nowMs: number): void;
+  /** Everything acknowledged that is still held is due again. Returns how many points that is. */
+  connectionLost(): number;
+  /** From now on the newest first and all at once: there is not much time left. */
+  drain(): void;
+  counts(): PointCounts;
+  sums(): QueueSums;
+  bytes(): number;
+  /** Points that were forgotten before their replay window was over, because the queue was full. */
+  unprotected(): number;
+  /** Timestamp of the oldest tick with a point that was never acknowledged. */
+  oldestUnsentMs(): number | undefined;
+  lastWrittenTimestampMs(): number | undefined;
+}
+
+/** A point that is refused this often while others are taken is rejected (docs/decisions/0002). */
+const MAX_STRIKES = 10;
+/** Share of the queue that one batch may take: what was sent can no longer be merged. */
+const BATCH_SHARE = 0.25;
+
+interface Flight {
+  readonly batch: Batch;
+  readonly places: readonly Place[];
+  readonly epoch: number;
+}
+
+export function createTickQueue(limits: QueueLimits): TickQueue {
+  const entries: Entry[] = [];
+  const ledger = createLedger();
+  const batchBytes = Math.min(limits.batchBytes, limits.maxBytes * BATCH_SHARE);
+  /** Points by state, for those states that are not final. */
+  const live = { due: 0, flying: 0, again: 0 };
+  let bytes = 0;
+  let unprotected = 0;
+  let lastWrittenTimestampMs: number | undefined;
+  /** Counts lost connections: acknowledgements from before one are worth nothing after it. */
+  let epoch = 0;
+  let flight: Flight | undefined;
+  /** What was sent and not answered; tried again before anything else. */
+  let unanswered: readonly Entry[] = [];
+  let lastPacedMs = Number.NEGATIVE_INFINITY;
+  let draining = false;
+
+  const move = ({ entry, index }: Place, to: PointState): void => {
+    const from = entry.states[index];
+    if (from === "due" || from === "flying" || from === "again") live[from]--;
+    if (to === "due" || to === "flying" || to === "again") live[to]++;
+    entry.states[index] = to;
+  };
+
+  const remove = (index: number): Entry | undefined => {
+    const [entry] = entries.splice(index, 1);
+    if (entry === undefined) return undefined;
+    bytes -= entry.bytes;
+    entry.states.forEach((state, i) => {
+      if (state === "due") {
+        ledger.points.dropped++;
+        ledger.book("dropped", sampleAt(entry, i));
+      }
+      move({ entry, index: i }, "rejected");
+    });
+    return entry;
+  };
+
+  const mergeAt = (index: number): void => {
+    const [older, newer] = [entries[index], entries[index + 1]];
+    if (older === undefined || newer === undefined) return;
+    const merged = mergeEntries(older, newer);
+    entries.splice(index, 2, merged);
+    bytes += merged.bytes - older.bytes - newer.bytes;
+    const fewer = older.states.length + newer.states.length - merged.states.length;
+    ledger.points.coalesced += fewer;
+    live.due -= fewer;
+  };
+
+  const makeRoom = (): void => {
+    while (bytes > limits.maxBytes) {
+      const sacrifice = chooseSacrifice(entries);
+      if (sacrifice === undefined) return;
+      if (sacrifice.kind === "merge") mergeAt(sacrifice.index);
+      else {
+        const removed = remove(sacrifice.index);
+        if (sacrifice.kind === "release") unprotected += removed?.states.length ?? 0;
+      }
+    }
+  };
+
+  const order = (): SendingOrder => sendingOrder(entries, unanswered, draining);
+
+  const dueAtMs = (nowMs: number): number | undefined => {
+    if (flight || live.due + live.again === 0) return undefined;
+    return order().paced ? Math.max(nowMs, lastPacedMs + limits.paceMs) : nowMs;
+  };
+
+  const takeOff = (places: readonly Place[]): Batch => {
+    for (const place of places) {
+      const again = place.entry.states[place.index] === "again";
+      if (again) ledger.points.resent++;
+      place.entry.attempted = true;
+      move(place, again ? "reflying" : "flying");
+    }
+    const batch = {
+      points: places.map(({ entry, index }) => ({ tick: entry.tick, sample: sampleAt(entry, index) })),
+    };
+    flight = { batch, places, epoch };
+    return batch;
+  };
+
+  /** Whether a point that was refused once more has been refused often enough. */
+  const strikeOut = ({ entry, index }: Place): boolean => {
+    const acknowledged = ledger.points.written;
+    const before = entry.strikes.get(index) ?? { count: 0, acknowledged: 0 };
+    if (acknowledged <= before.acknowledged) return false;
+    entry.strikes.set(index, { count: before.count + 1, acknowledged });
+    return before.count + 1 >= MAX_STRIKES;
+  };
+
+  const land = (place: Place, outcome: Outcome, landing: Flight, nowMs: number): void => {
+    const { entry, index } = place;
+    const replayed = entry.states[index] === "reflying";
+    const rejected = outcome.kind === "rejected" || (outcome.kind === "struck" && strikeOut(place));
+    if (outcome.kind === "written") {
+      entry.acknowledgedMs = nowMs;
+      lastWrittenTimestampMs = Math.max(lastWrittenTimestampMs ?? 0, entry.tick.timestampMs);
+      move(place, landing.epoch === epoch ? "written" : "again");
+      if (replayed) return;
+      ledger.points.written++;
+      ledger.book("written", sampleAt(entry, index));
+    } else if (rejected) {
+      // One that is refused only when it is sent again was counted as written, and stays so.
+      move(place, replayed ? "written" : "rejected");
+      if (replayed) return;
+      ledger.points.rejected++;
+      ledger.book("rejected", sampleAt(entry, index));
+    } else {
+      move(place, replayed ? "again" : "due");
+    }
+  };
+
+  /**
+   * Forgets what the server can no longer forget. Only an answer of the same connection proves that the server
+   * has lived on, so time alone settles nothing (and after a lost connection nothing is merely written).
+   */
+  const forgetSettled = (nowMs: number): void => {
+    for (let i = entries.length - 1; i >= 0; i--) {
+      const entry = entries[i];
+      if (entry && isQuiet(entry) && entry.acknowledgedMs + limits.windowMs <= nowMs) remove(i);
+    }
+  };
+
+  return {
+    enqueue(tick) {
+      if (tick.samples.length === 0) return;
+      const entry = createEntry(tick);
+      entries.push(entry);
+      bytes += entry.bytes;
+      live.due += tick.samples.length;
+      ledger.points.collected += tick.samples.length;
+      for (const sample of tick.samples) ledger.book("taken", sample);
+      makeRoom();
+    },
+    dueAtMs,
+    isIdle: () => live.due + live.flying + live.again === 0 && flight === undefined,
+    next(nowMs) {
+      const at = dueAtMs(nowMs);
+      if (at === undefined || at > nowMs) return undefined;
+      const next = order();
+      if (next.paced || draining) lastPacedMs = nowMs;
+      return takeOff(fillBatch(next.entries, limits.batchPoints, batchBytes));
+    },
+    settle(batch, outcomes, answered, nowMs) {
+      const landing = flight;
+      if (landing?.batch !== batch) throw new Error("this batch is not under way");
+      flight = undefined;
+      // Acknowledgements first: whether a refused point was refused while others were taken depends on them.
+      const landings = landing.places.map((place, i) => ({
+        place,
+        outcome: outcomes[i] ?? { kind: "kept" as const },
+      }));
+      for (const { place, outcome } of landings)
+        if (outcome.kind === "written") land(place, outcome, landing, nowMs);
+      for (const { place, outcome } of landings)
+        if (outcome.kind !== "written") land(place, outcome, landing, nowMs);
+      unanswered = answered ? [] : [...new Set(landing.places.map(({ entry }) => entry))];
+      if (answered) forgetSettled(nowMs);
+    },
+    connectionLost() {
+      epoch++;
+      let points = 0;
+      for (const entry of entries) {
+        entry.states.forEach((state, index) => {
+          if (state !== "written") return;
+          move({ entry, index }, "again");
+          points++;
+        });
+      }
+      return points;
+    },
+    drain() {
+      draining = true;
+    },
+    counts: () => ({ ...ledger.points, queued: live.due, inFlight: live.flying }),
+    sums() {
+      const held = createSumTable();
+      for (const entry of entries) {
+        entry.states.forEach((state, i) => {
+          if (state === "due" || state === "flying") held.add(sampleAt(entry, i));
+        });
+      }
+      return {
+        taken: ledger.sums("taken"),
+        written: ledger.sums("written"),
+        rejected: ledger.sums("rejected"),
+        dropped: ledger.sums("dropped"),
+        held: held.read(),
+      };
+    },
+    bytes: () => bytes,
+    unprotected: () => unprotected,
+    oldestUnsentMs: () =>
+      entries.find((entry) => entry.states.includes("due") || entry.states.includes("flying"))?.tick
+        .timestampMs,
+    lastWrittenTimestampMs: () => lastWrittenTimestampMs,
+  };
+}
+
+function sampleAt({ tick }: Entry, index: number): Sample {
+  const sample = tick.samples[index];
+  if (sample === undefined)
+    throw new Error(`a tick of ${tick.samples.length} samples has no sample ${index}`);
+  return sample;
+}

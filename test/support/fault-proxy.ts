@@ -1,0 +1,126 @@
+/** A TCP proxy on the loopback that misbehaves on command: a slow, dead or broken way to the server. */
+import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
+
+/**
+ * open: bytes pass. refuse: connections are refused, the present ones reset. silent: connections are accepted, and
+ * the present ones stay, but no byte passes. slow: every piece waits `delayMs`.
+ */
+export type ProxyMode =
+  | { readonly kind: "open" }
+  | { readonly kind: "refuse" }
+  | { readonly kind: "silent" }
+  | { readonly kind: "slow"; readonly delayMs: number };
+
+export interface FaultProxy {
+  /** host:port to connect to. */
+  readonly address: string;
+  set(mode: ProxyMode): Promise<void>;
+  /** Resets all connections (RST). */
+  reset(): void;
+  /** Resets the connections once this many more bytes have come back from the server. */
+  resetAfterReplyBytes(bytes: number): void;
+  /** Resets the connections once this many more bytes have gone to the server. */
+  resetAfterRequestBytes(bytes: number): void;
+  /** Connections made so far. */
+  connections(): number;
+  close(): Promise<void>;
+}
+
+interface Budget {
+  bytes: number;
+}
+
+/** @param target host:port */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const [host = "", port = ""] = target.split(":");
+  const sockets = new Set<Socket>();
+  const held: (() => void)[] = [];
+  const requests: Budget = { bytes: Number.POSITIVE_INFINITY };
+  const replies: Budget = { bytes: Number.POSITIVE_INFINITY };
+  let mode: ProxyMode = { kind: "open" };
+  let made = 0;
+  let server: Server | undefined = await listen(0);
+  const own = (server.address() as AddressInfo).port;
+
+  function track(socket: Socket): void {
+    sockets.add(socket);
+    // Otherwise every answer takes the 40 ms of a delayed acknowledgement.
+    socket.setNoDelay(true);
+    // Errors of a proxied connection are what the tests are about; close follows.
+    socket.on("error", () => undefined);
+    socket.on("close", () => sockets.delete(socket));
+  }
+
+  function resetAll(): void {
+    for (const socket of sockets) socket.resetAndDestroy();
+    held.length = 0;
+  }
+
+  function pass(chunk: Buffer, to: Socket, budget: Budget): void {
+    budget.bytes -= chunk.length;
+    if (budget.bytes <= 0) {
+      budget.bytes = Number.POSITIVE_INFINITY;
+      resetAll();
+      return;
+    }
+    const write = (): void => {
+      if (!to.destroyed) to.write(chunk);
+    };
+    if (mode.kind === "silent") held.push(write);
+    else if (mode.kind === "slow") setTimeout(write, mode.delayMs).unref();
+    else write();
+  }
+
+  function accept(client: Socket): void {
+    made++;
+    track(client);
+    const upstream = connect(Number(port), host);
+    track(upstream);
+    client.on("data", (chunk) => {
+      pass(chunk, upstream, requests);
+    });
+    upstream.on("data", (chunk) => {
+      pass(chunk, client, replies);
+    });
+    client.on("close", () => upstream.destroy());
+    upstream.on("close", () => client.destroy());
+  }
+
+  function listen(onPort: number): Promise<Server> {
+    return new Promise((resolve, reject) => {
+      const created = createServer(accept);
+      created.once("error", reject);
+      created.listen(onPort, "127.0.0.1", () => {
+        resolve(created);
+      });
+    });
+  }
+
+  async function stopListening(): Promise<void> {
+    const listening = server;
+    server = undefined;
+    if (!listening) return;
+    const closed = new Promise((resolve) => listening.close(resolve));
+    resetAll();
+    await closed;
+  }
+
+  return {
+    address: `127.0.0.1:${own}`,
+    async set(wanted) {
+      mode = wanted;
+      if (wanted.kind === "refuse") await stopListening();
+      else server ??= await listen(own);
+      if (wanted.kind !== "silent") for (const write of held.splice(0)) write();
+    },
+    reset: resetAll,
+    resetAfterReplyBytes(bytes) {
+      replies.bytes = bytes;
+    },
+    resetAfterRequestBytes(bytes) {
+      requests.bytes = bytes;
+    },
+    connections: () => made,
+    close: stopListening,
+  };
+}

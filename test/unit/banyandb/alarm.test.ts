@@ -1,0 +1,36 @@
+import { expect } from "chai";
+import { createAlarm } from "../../../src/banyandb/alarm.js";
+
+const NEVER_MS = 1e9;
+
+describe("alarm", () => {
+  it("ends a wait when it rings", async () => {
+    const alarm = createAlarm();
+    const wait = alarm.wait(NEVER_MS, new AbortController().signal);
+    alarm.ring();
+    await wait;
+  });
+
+  it("ends a wait when the signal fires, and does not begin one after it", async () => {
+    const alarm = createAlarm();
+    const stop = new AbortController();
+    const wait = alarm.wait(NEVER_MS, stop.signal);
+    stop.abort();
+    await wait;
+    await alarm.wait(NEVER_MS, stop.signal);
+  });
+
+  it("ends a wait in time", async () => {
+    await createAlarm().wait(1, new AbortController().signal);
+  });
+
+  it("takes a delay that no timer can hold for a very long one", async () => {
+    const alarm = createAlarm();
+    let over = false;
+    const wait = alarm.wait(2 ** 32, new AbortController().signal).then(() => (over = true));
+    await createAlarm().wait(10, new AbortController().signal);
+    expect(over).to.equal(false);
+    alarm.ring();
+    await wait;
+  });
+});

@@ -1,0 +1,307 @@
+import { expect } from "chai";
+import type { Outcome } from "../../../src/banyandb/outcome.js";
+import {
+  createTickQueue,
+  type Batch,
+  type QueueLimits,
+  type TickQueue,
+} from "../../../src/banyandb/queue.js";
+import { tickBytes } from "../../../src/model/tick.js";
+import { tickAt } from "../../support/ticks.js";
+import { present } from "../../support/present.js";
+
+const LIMITS: QueueLimits = {
+  maxBytes: 1e6,
+  batchPoints: 1000,
+  batchBytes: 5e5,
+  paceMs: 1000,
+  windowMs: 15_000,
+};
+const TICK_BYTES = tickBytes(tickAt(1, { hit: 1, missed: 0 }));
+
+function queueOf(limits: Partial<QueueLimits> = {}): TickQueue {
+  return createTickQueue({ ...LIMITS, ...limits });
+}
+
+/** A tick per number, ten seconds apart; its hits are the number. */
+function fill(queue: TickQueue, ...numbers: number[]): void {
+  for (const n of numbers) queue.enqueue(tickAt(n * 10_000, { hit: n, missed: 0 }));
+}
+
+function times(batch: Batch | undefined): number[] | undefined {
+  return batch?.points.map(({ tick }) => tick.timestampMs / 10_000);
+}
+
+function settleAll(queue: TickQueue, batch: Batch, kind: "written" | "kept", nowMs = 0): void {
+  const outcomes = batch.points.map((): Outcome => ({ kind }));
+  queue.settle(batch, outcomes, kind === "written", nowMs);
+}
+
+function write(queue: TickQueue, nowMs: number): number[] | undefined {
+  const batch = queue.next(nowMs);
+  if (batch) settleAll(queue, batch, "written", nowMs);
+  return times(batch);
+}
+
+describe("order of sending", () => {
+  it("has nothing to send at first", () => {
+    const queue = queueOf();
+    expect([queue.dueAtMs(0), queue.next(0)]).to.deep.equal([undefined, undefined]);
+  });
+
+  it("sends the newest tick first, then the backlog from its oldest, one batch per second", () => {
+    const queue = queueOf({ batchPoints: 2 });
+    fill(queue, 1, 2, 3, 4, 5, 6);
+    expect(write(queue, 0)).to.deep.equal([6]);
+    expect(write(queue, 0)).to.deep.equal([1, 2]);
+    expect([queue.dueAtMs(0), write(queue, 999)]).to.deep.equal([1000, undefined]);
+    expect(write(queue, 1000)).to.deep.equal([3, 4]);
+    fill(queue, 7);
+    expect(write(queue, 1001)).to.deep.equal([7]);
+    expect(write(queue, 2000)).to.deep.equal([5]);
+    expect(queue.dueAtMs(9000)).to.equal(undefined);
+  });
+
+  it("has one batch under way at a time", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    queue.next(0);
+    fill(queue, 2);
+    expect([queue.dueAtMs(0), queue.next(0)]).to.deep.equal([undefined, undefined]);
+  });
+
+  it("tries the same batch again while nobody answers, and the newest tick after the first answer", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    for (let i = 0; i < 3; i++) {
+      const batch = present(queue.next(0));
+      expect(times(batch)).to.deep.equal([1]);
+      settleAll(queue, batch, "kept");
+      fill(queue, i + 2);
+    }
+    expect(write(queue, 0)).to.deep.equal([1]);
+    expect(write(queue, 0)).to.deep.equal([4]);
+    expect(write(queue, 0)).to.deep.equal([2, 3]);
+  });
+
+  it("leaves a refused point to the backlog, so that it cannot hold up the newest", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    const batch = present(queue.next(0));
+    queue.settle(batch, [{ kind: "struck", reason: "internal_error" }], true, 0);
+    fill(queue, 2);
+    expect(write(queue, 0)).to.deep.equal([2]);
+    expect(write(queue, 0)).to.deep.equal([1]);
+  });
+
+  it("sends whole ticks only, at least one", () => {
+    const queue = queueOf({ batchPoints: 2 });
+    for (const n of [1, 2, 3]) {
+      queue.enqueue(tickAt(n * 10_000, { hit: n, missed: 0, reads: { a: 1, b: 2 } }));
+    }
+    expect(write(queue, 0)).to.deep.equal([3, 3, 3]);
+    expect(write(queue, 0)).to.deep.equal([1, 1, 1]);
+  });
+
+  it("keeps batches small in bytes, and never sends more than a quarter of the queue at once", () => {
+    const queue = queueOf({ maxBytes: 12 * TICK_BYTES });
+    fill(queue, 1, 2, 3, 4, 5, 6, 7, 8);
+    expect(write(queue, 0)).to.deep.equal([8]);
+    expect(write(queue, 0)).to.deep.equal([1, 2, 3]);
+  });
+
+  it("sends the newest first and without pause when there is little time left", () => {
+    const queue = queueOf({ batchPoints: 2 });
+    fill(queue, 1, 2, 3, 4, 5);
+    queue.drain();
+    expect([write(queue, 0), write(queue, 0), write(queue, 0)]).to.deep.equal([[5, 4], [3, 2], [1]]);
+  });
+});
+
+describe("replay window", () => {
+  it("makes acknowledged ticks due again when the connection is lost, and counts them once", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    write(queue, 0);
+    expect(queue.connectionLost()).to.equal(1);
+    expect(queue.counts()).to.include({ written: 1, queued: 0, resent: 0 });
+    expect(write(queue, 1000)).to.deep.equal([1]);
+    expect(queue.counts()).to.include({ collected: 1, written: 1, queued: 0, inFlight: 0, resent: 1 });
+  });
+
+  it("ends with an answer that comes after it, not with time", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    write(queue, 0);
+    expect(queue.connectionLost()).to.equal(1);
+    write(queue, 1000);
+    fill(queue, 2);
+    write(queue, 15_999);
+    expect(queue.bytes()).to.equal(2 * TICK_BYTES);
+    fill(queue, 3);
+    write(queue, 16_000);
+    expect(queue.bytes()).to.equal(2 * TICK_BYTES);
+    expect(queue.connectionLost()).to.equal(2);
+  });
+
+  it("covers acknowledgements that arrive when the connection is already lost", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    const batch = present(queue.next(0));
+    queue.connectionLost();
+    settleAll(queue, batch, "written");
+    expect(queue.counts()).to.include({ written: 1, queued: 0 });
+    expect(write(queue, 1000)).to.deep.equal([1]);
+  });
+
+  it("does not end by an answer from before the connection was lost", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    write(queue, 0);
+    fill(queue, 2);
+    const batch = present(queue.next(20_000));
+    queue.connectionLost();
+    settleAll(queue, batch, "written", 20_000);
+    expect(queue.bytes()).to.equal(2 * TICK_BYTES);
+  });
+
+  it("still sends again what was kept when it was sent again", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    write(queue, 0);
+    queue.connectionLost();
+    settleAll(queue, present(queue.next(1000)), "kept");
+    expect(write(queue, 1000)).to.deep.equal([1]);
+    expect(queue.counts()).to.include({ written: 1, resent: 2 });
+  });
+});
+
+describe("refused points", () => {
+  const struck: Outcome = { kind: "struck", reason: "internal_error" };
+
+  it("are rejected after ten refusals while others are taken", () => {
+    const queue = queueOf();
+    queue.enqueue(tickAt(10_000, { hit: 1, missed: 0, reads: { bad: 5 } }));
+    queue.settle(present(queue.next(0)), [{ kind: "written" }, struck], true, 0);
+    for (let n = 2; n <= 10; n++) {
+      expect(queue.counts()).to.include({ rejected: 0, queued: 1 });
+      fill(queue, n);
+      write(queue, n * 1000);
+      const batch = present(queue.next(n * 1000));
+      expect(batch.points).to.have.length(1);
+      queue.settle(batch, [struck], true, n * 1000);
+    }
+    expect(queue.counts()).to.include({ rejected: 1, queued: 0 });
+    expect(queue.sums().rejected["part.reads"]).to.equal(5);
+  });
+
+  it("are kept for ever while nothing is taken", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    for (let n = 0; n < 50; n++) queue.settle(present(queue.next(n * 1000)), [struck], true, n * 1000);
+    expect(queue.counts()).to.include({ rejected: 0, queued: 1 });
+  });
+
+  it("are never sent again once they are rejected", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    queue.settle(present(queue.next(0)), [{ kind: "rejected", reason: "invalid_timestamp" }], true, 0);
+    queue.connectionLost();
+    expect(queue.dueAtMs(0)).to.equal(undefined);
+    expect(queue.counts()).to.include({ collected: 1, rejected: 1, queued: 0 });
+  });
+});
+
+describe("a full queue", () => {
+  it("merges the neighbours that together cover the shortest time, the newest last", () => {
+    const queue = queueOf({ maxBytes: 4 * TICK_BYTES });
+    fill(queue, 1, 2, 3, 4, 5, 6);
+    expect(queue.bytes()).to.be.at.most(4 * TICK_BYTES);
+    expect(queue.counts()).to.include({ collected: 6, coalesced: 2, dropped: 0, queued: 4 });
+    expect(write(queue, 0)).to.deep.equal([6]);
+    queue.drain();
+    const rest: Batch["points"][number][] = [];
+    for (let batch = queue.next(0); batch; batch = queue.next(0)) {
+      rest.push(...batch.points);
+      settleAll(queue, batch, "written");
+    }
+    expect(
+      rest.map(({ tick, sample }) => [tick.timestampMs, tick.intervalMs, sample.values[0]]),
+    ).to.deep.equal([
+      [50_000, 10_000, 5],
+      [40_000, 20_000, 7],
+      [20_000, 20_000, 3],
+    ]);
+  });
+
+  it("never merges what was sent, since the server may have it", () => {
+    const queue = queueOf({ maxBytes: 4 * TICK_BYTES });
+    fill(queue, 1);
+    settleAll(queue, present(queue.next(0)), "kept");
+    fill(queue, 2, 3, 4, 5, 6);
+    expect(times(queue.next(0))).to.deep.equal([1]);
+  });
+
+  it("forgets the oldest acknowledged tick before it drops anything", () => {
+    const queue = queueOf({ maxBytes: 2 * TICK_BYTES });
+    for (const n of [1, 2, 3]) {
+      fill(queue, n);
+      write(queue, n);
+    }
+    expect(queue.unprotected()).to.equal(1);
+    expect(queue.counts()).to.include({ written: 3, dropped: 0 });
+    expect(queue.connectionLost()).to.equal(2);
+  });
+
+  it("drops the oldest tick that was sent when nothing else is left, and says how much", () => {
+    const queue = queueOf({ maxBytes: 2 * TICK_BYTES });
+    for (const n of [1, 2]) {
+      fill(queue, n);
+      const batch = present(queue.next(n));
+      queue.settle(batch, [{ kind: "kept" }], true, n);
+    }
+    fill(queue, 3);
+    expect(queue.counts()).to.include({ collected: 3, dropped: 1, queued: 2 });
+    expect(queue.sums().dropped).to.include({ "cache.pages_hit": 1 });
+    expect(write(queue, 3)).to.deep.equal([3]);
+  });
+
+  it("keeps its bound even against a batch under way", () => {
+    const queue = queueOf({ maxBytes: TICK_BYTES });
+    fill(queue, 1);
+    const batch = present(queue.next(0));
+    fill(queue, 2);
+    expect(queue.bytes()).to.equal(TICK_BYTES);
+    expect(queue.counts()).to.include({ dropped: 1, inFlight: 1 });
+    settleAll(queue, batch, "written");
+    expect(queue.counts()).to.include({ collected: 2, written: 1, dropped: 1 });
+  });
+});
+
+describe("what the queue says", () => {
+  it("is how old the oldest unsent tick is, and which was written last", () => {
+    const queue = queueOf();
+    expect([queue.oldestUnsentMs(), queue.lastWrittenTimestampMs()]).to.deep.equal([undefined, undefined]);
+    fill(queue, 1, 2);
+    write(queue, 0);
+    expect([queue.oldestUnsentMs(), queue.lastWrittenTimestampMs()]).to.deep.equal([10_000, 20_000]);
+    write(queue, 1000);
+    expect([queue.oldestUnsentMs(), queue.lastWrittenTimestampMs()]).to.deep.equal([undefined, 20_000]);
+  });
+
+  it("takes a tick without samples for nothing", () => {
+    const queue = queueOf();
+    queue.enqueue({ ...tickAt(1, { hit: 0, missed: 0 }), samples: [] });
+    expect([queue.bytes(), queue.dueAtMs(0)]).to.deep.equal([0, undefined]);
+  });
+
+  it("refuses outcomes of a batch that is not under way", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    const batch = present(queue.next(0));
+    settleAll(queue, batch, "kept");
+    expect(() => {
+      settleAll(queue, batch, "written");
+    }).to.throw("not under way");
+  });
+});
