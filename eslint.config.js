@@ -2,10 +2,10 @@
 import eslint from "@eslint/js";
 import tseslint from "typescript-eslint";
 
-/** Forbids imports matching `regex` below `folder`; `allowTypes` lets `import type` through. */
-function arrow(folder, rules) {
+/** Forbids imports matching `regex` in `files` of src/; `allowTypes` lets `import type` through. */
+function arrow(files, rules) {
   return {
-    files: [`src/${folder}/**/*.ts`],
+    files: [`src/${files}.ts`],
     rules: {
       "@typescript-eslint/no-restricted-imports": [
         "error",
@@ -22,7 +22,7 @@ function arrow(folder, rules) {
 }
 
 const outer = (names) => ({
-  regex: `^(\\.\\./)+(${names.join("|")})(/|\\.js$)`,
+  regex: `^(\\.\\./)+(${names.join("|")})[-a-z]*(/|\\.js$)`,
   message: `only main, demo and agent may join the layers`,
 });
 const configTypes = {
@@ -61,10 +61,19 @@ export default tseslint.config(
     extends: [tseslint.configs.disableTypeChecked],
     languageOptions: { globals: Object.fromEntries(nodeGlobals.map((name) => [name, "readonly"])) },
   },
-  arrow("model", [{ regex: "^(?!\\./)", message: "model imports nothing outside itself" }]),
-  arrow("config", [outer(["kernel", "banyandb", "observe", "embedded", "agent", "main", "demo"])]),
-  arrow("kernel", [outer(["banyandb", "observe", "embedded", "gen", "agent", "main", "demo"]), configTypes]),
-  arrow("banyandb", [outer(["kernel", "observe", "embedded", "agent", "main", "demo"]), configTypes]),
-  arrow("observe", [outer(["kernel", "banyandb", "embedded", "gen", "agent", "main", "demo"]), configTypes]),
-  arrow("embedded", [outer(["kernel", "banyandb", "observe", "config", "agent", "main", "demo"])]),
+  arrow("model/**/*", [{ regex: "^(?!\\./)", message: "model imports nothing outside itself" }]),
+  arrow("config/**/*", [outer(["kernel", "banyandb", "observe", "embedded", "agent", "main", "demo"])]),
+  arrow("kernel/**/*", [
+    outer(["banyandb", "observe", "embedded", "gen", "agent", "main", "demo"]),
+    configTypes,
+  ]),
+  arrow("banyandb/**/*", [outer(["kernel", "observe", "embedded", "agent", "main", "demo"]), configTypes]),
+  arrow("observe/**/*", [
+    outer(["kernel", "banyandb", "embedded", "gen", "agent", "main", "demo"]),
+    configTypes,
+  ]),
+  arrow("embedded/**/*", [outer(["kernel", "banyandb", "observe", "config", "agent", "main", "demo"])]),
+  arrow("agent*", [
+    { regex: "^\\./(main|demo|embedded)(/|\\.js$)", message: "agent joins kernel, banyandb and observe" },
+  ]),
 );

@@ -51,13 +51,14 @@ export async function listen(grpcServer: Server, host: string, port: number): Pr
     port: (listener.address() as AddressInfo).port,
     reset,
     async drain(graceMs) {
-      listener.close();
       const patience = new AbortController();
+      // The listener ends with its last connection; tryShutdown says so too early on Node 24.
       const drained = new Promise<void>((resolve) => {
-        grpcServer.tryShutdown(() => {
+        listener.close(() => {
           resolve();
         });
       });
+      grpcServer.tryShutdown(() => undefined);
       await Promise.race([
         drained,
         // Aborted as soon as the others have ended.

@@ -146,7 +146,9 @@ function heal(world: World): void {
   }
 }
 
-describe("laws of the queue", () => {
+describe("laws of the queue", function () {
+  this.timeout(20_000);
+
   for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
     it(`hold at any instant in a queue of a few ticks (seed ${seed})`, () => {
       const { queue } = run(seed, 12_000, true);

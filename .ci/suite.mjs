@@ -1,0 +1,82 @@
+/** Runs one folder of compiled tests by mocha, live, and returns what came of it. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { files } from "./setup.mjs";
+import { ended } from "./step.mjs";
+
+/** A suite whose tests do not end by their own timeouts is stopped. */
+const SUITE_LIMIT_MS = 8 * 60_000;
+/** After its last test a suite must end by itself: a forgotten timer or socket fails it. */
+const EXIT_LIMIT_MS = 10_000;
+const WATCH_MS = 500;
+
+/** What loading BPF programs needs of the host; elsewhere such a suite fails, it is never skipped. */
+const BPF_NEEDS = [
+  { what: "root (try sudo)", here: () => process.getuid() === 0 },
+  { what: "the kernel's BTF (/sys/kernel/btf/vmlinux)", here: () => existsSync("/sys/kernel/btf/vmlinux") },
+];
+/** These tests name their targets by the pids that they see, which are those of the kernel only there. */
+const HOST_PIDS = {
+  what: "the pid namespace of the host (a container has its own)",
+  // PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h
+  here: () => readlinkSync("/proc/self/ns/pid") === `pid:[${0xeffffffc}]`,
+};
+const NEEDS = { kernel: [...BPF_NEEDS, HOST_PIDS], e2e: BPF_NEEDS };
+
+/**
+ * Returns {passed, failed, problem}: the numbers of tests, and in words what else went wrong, undefined when
+ * nothing did. `node` is the path of the Node to use.
+ */
+export async function runSuite(name, node) {
+  const missing = (NEEDS[name] ?? []).filter(({ here }) => !here()).map(({ what }) => what);
+  if (missing.length > 0) {
+    return { passed: 0, failed: 0, problem: `not run, since this is missing: ${missing.join("; ")}` };
+  }
+  const tests = files(`dist/test/${name}`, ".test.js");
+  if (tests.length === 0) return { passed: 0, failed: 0, problem: `there is no test in test/${name}` };
+  const folder = mkdtempSync(join(tmpdir(), "mocha-"));
+  try {
+    const resultsFile = join(folder, "results.json");
+    const problem = await mocha(node, tests, resultsFile);
+    if (!existsSync(resultsFile)) return { passed: 0, failed: 0, problem: problem ?? "mocha did not finish" };
+    const { passed, failed } = JSON.parse(readFileSync(resultsFile, "utf8"));
+    // mocha's exit code is the number of failures, which are counted already.
+    return { passed, failed, problem: failed > 0 ? undefined : problem };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Resolves with the problem, or with undefined when mocha ended by itself with exit code 0. */
+function mocha(node, tests, resultsFile) {
+  const args = ["--enable-source-maps", "node_modules/mocha/bin/mocha.js", "--reporter", ".ci/reporter.mjs"];
+  return new Promise((resolve) => {
+    const child = spawn(node, [...args, "--reporter-option", `results=${resultsFile}`, ...tests], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    let problem;
+    const kill = (reason) => {
+      problem = reason;
+      child.kill("SIGKILL");
+    };
+    let deadline = Date.now() + SUITE_LIMIT_MS;
+    let finished = false;
+    const watch = setInterval(() => {
+      if (!finished && existsSync(resultsFile)) {
+        finished = true;
+        deadline = Date.now() + EXIT_LIMIT_MS;
+      }
+      if (Date.now() < deadline) return;
+      kill(finished ? "its process does not end: a timer or socket is still open" : "it took too long");
+    }, WATCH_MS);
+    child.on("error", (error) => {
+      problem = error.message;
+    });
+    child.on("close", (code, signal) => {
+      clearInterval(watch);
+      resolve(problem ?? (code === 0 ? undefined : `mocha: ${ended(code, signal)}`));
+    });
+  });
+}

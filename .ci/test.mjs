@@ -1,0 +1,102 @@
+/**
+ * Sets up, then runs every check and test, and goes on after a failure. The last line is
+ * `N passed, N failed`, where each test and each other step counts as one; exit code 1 on a failure.
+ *
+ *   node .ci/test.mjs [STEP...]     the set-up and these steps only
+ */
+import { files, setUp } from "./setup.mjs";
+import { StepError, run, step } from "./step.mjs";
+import { runSuite } from "./suite.mjs";
+
+const STEPS = {
+  format: (name) => tool(name, "prettier", "--check", "--log-level", "warn", "."),
+  lint: (name) => tool(name, "eslint", "--max-warnings", "0", "."),
+  "clang-format": (name) => tool(name, "clang-format", "--dry-run", "-Werror", ...sourcesInC()),
+  generated: (name) => check(name, process.execPath, ["protos/check-fresh.mjs"]),
+  unit: (name) => suite(name),
+  integration: (name) => suite(name),
+  kernel: (name) => suite(name),
+  e2e: (name) => suite(name),
+  node22: (name) => portableSuites(name, 22),
+  node24: (name) => portableSuites(name, 24),
+};
+
+const total = { passed: 0, failed: 0 };
+const failures = [];
+
+const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !Object.hasOwn(STEPS, name));
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(", ")}; there are: ${Object.keys(STEPS).join(", ")}`);
+  process.exit(2);
+}
+// Without the set-up nothing that follows would tell anything.
+if (await counted("set-up", () => setUp({ forTests: true }))) {
+  for (const name of chosen.length > 0 ? chosen : Object.keys(STEPS)) await STEPS[name](name);
+}
+if (failures.length > 0) console.log(`\nFailed: ${failures.join("; ")}`);
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed > 0 ? 1 : 0;
+
+/** Runs something that counts as one; true when it succeeded. */
+async function counted(name, action) {
+  try {
+    await action();
+    total.passed++;
+    return true;
+  } catch (error) {
+    console.log(error instanceof StepError ? error.message : error.stack);
+    total.failed++;
+    failures.push(name);
+    return false;
+  }
+}
+
+/** Runs a program that must succeed; its output is shown only when it does not. */
+function check(name, program, args) {
+  return counted(name, () =>
+    step(process.stdout, name, async (progress) => {
+      await run(program, args, { progress });
+    }),
+  );
+}
+
+function tool(name, program, ...args) {
+  return check(name, `node_modules/.bin/${program}`, args);
+}
+
+function sourcesInC() {
+  const folders = ["bpf", "addon/src", "test"];
+  return folders.flatMap((folder) => [".c", ".cc", ".h"].flatMap((ending) => files(folder, ending)));
+}
+
+async function suite(name, node = { path: process.execPath, version: process.version }) {
+  const label = `${name} on Node ${node.version}`;
+  console.log(label);
+  const { passed, failed, problem } = await runSuite(name, node.path);
+  total.passed += passed;
+  total.failed += failed;
+  if (failed > 0) failures.push(label);
+  if (problem !== undefined) {
+    console.log(`✗ ${label}: ${problem}`);
+    total.failed++;
+    failures.push(label);
+  }
+}
+
+/** The suites that need nothing but Node, on another major version of it, which comes from npm. */
+async function portableSuites(name, major) {
+  const node = { path: "", version: "" };
+  const found = await counted(name, () =>
+    step(process.stdout, name, async (progress) => {
+      const ask = ["node", "-p", "process.execPath + '\\n' + process.version"];
+      const source = ["-y", "--prefer-offline", "-p", `node-linux-${process.arch}@${major}`];
+      const text = await run("npx", [...source, "--", ...ask], { progress });
+      [, node.path, node.version] = /^(\/.*)\n(v\d.*)$/m.exec(text);
+      return node.version;
+    }),
+  );
+  if (!found) return;
+  await suite("unit", node);
+  await suite("integration", node);
+}
