@@ -31,6 +31,17 @@ struct folio___folio_nr_pages {
 	unsigned int _folio_nr_pages;
 };
 
+/* 7.2: d_alias moved from the named union d_u into an anonymous one. */
+struct dentry___anonymous {
+	struct hlist_node d_alias;
+};
+union dentry_u___named {
+	struct hlist_node d_alias;
+};
+struct dentry___named {
+	union dentry_u___named d_u;
+};
+
 #pragma clang attribute pop
 
 /* include/linux/page-flags.h; the value is the running kernel's. */
@@ -70,6 +81,14 @@ static __always_inline u64 folio_pages(const void *folio)
 				      folio + bpf_core_field_offset(struct folio___folio_nr_pages,
 								    _folio_nr_pages));
 	return pages;
+}
+
+/* Where in a dentry the node is by which its inode lists it. */
+static __always_inline u32 dentry_alias_offset(void)
+{
+	if (bpf_core_field_exists(struct dentry___anonymous, d_alias))
+		return bpf_core_field_offset(struct dentry___anonymous, d_alias);
+	return bpf_core_field_offset(struct dentry___named, d_u.d_alias);
 }
 
 #endif /* COMPAT_BPF_H */

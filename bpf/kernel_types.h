@@ -19,6 +19,14 @@ typedef __u64 u64;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct super_block {
 	u32 s_dev;
 	unsigned long s_magic;
@@ -31,6 +39,17 @@ struct inode {
 	u32 i_nlink;
 	long long i_size;
 	struct super_block *i_sb;
+	struct hlist_head i_dentry;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
 };
 
 struct address_space {
@@ -59,6 +78,17 @@ struct files_struct {
 
 struct task_io_accounting {
 	u64 syscr;
+	u64 read_bytes;
+	u64 write_bytes;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+	struct task_io_accounting ioac;
 };
 
 struct upid {
@@ -77,6 +107,8 @@ struct task_struct {
 	u64 start_boottime;
 	struct pid *thread_pid;
 	struct files_struct *files;
+	struct signal_struct *signal;
+	struct task_struct *group_leader;
 	struct task_io_accounting ioac;
 	char comm[16];
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state of the programs. Nothing grows with time: every map has a size that is fixed at load.
- */
+/* The state of the programs. Nothing grows with time: every map has a size that is fixed at load. */
 #ifndef MAPS_BPF_H
 #define MAPS_BPF_H
 
@@ -8,32 +7,47 @@
 #include "page_cache.h"
 #include <bpf/bpf_helpers.h>
 
-/* In .bss, which user space maps: no syscall to change it, no lookup to read it. */
-volatile struct targets targets;
+/* Maps of [cpu][...] get their max_entries from user space, which knows the possible CPUs. */
+#define PER_CPU(n) (n)
 
-/* [cpu][component]; user space maps it and sets max_entries to possible CPUs * COMPONENTS before
- * the load. */
+/* In .bss, which user space maps: no syscall to change it, no lookup to read it. */
+volatile struct control control;
+
+/* [cpu][component], mapped by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, COMPONENTS);
+	__uint(max_entries, PER_CPU(COMPONENTS));
 	__type(key, u32);
 	__type(value, struct counters);
 } counters SEC(".maps");
 
-/* A file; the generation tells two files apart that got the same number one after the other. */
-struct inode_key {
-	u64 ino;
-	u32 dev;
-	u32 generation;
-};
+/* [cpu][scope], mapped by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PER_CPU(SCOPE_COUNT));
+	__type(key, u32);
+	__type(value, struct pressure);
+} pressure SEC(".maps");
 
-struct inode_class {
-	u16 component;
-	u16 reserved;
-};
+/* Component bases of the target's directories, filled by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DIRECTORIES_MAX);
+	__type(key, struct directory_key);
+	__type(value, u32);
+} directories SEC(".maps");
 
-/* The target's files: whatever it read or added pages to. */
+/* Kinds of files by their names and those of their directories, filled by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NAMES_MAX);
+	__type(key, struct name_key);
+	__type(value, u32);
+} names SEC(".maps");
+
+/* The target's files: those in its directories, and whatever else it read or added pages to. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, INODES_MAX);
@@ -45,13 +59,13 @@ struct inode_slot {
 	struct inode_key key;
 	struct inode_class class;
 	u32 uses;
+	u32 reserved;
 };
 
-/* [cpu][slot]: saves the hash on hot files (measured 55 ns a read); max_entries as for `counters`.
- */
+/* [cpu][slot]: saves the hash on hot files (measured 55 ns a read). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, INODE_CACHE_SLOTS);
+	__uint(max_entries, PER_CPU(INODE_CACHE_SLOTS));
 	__type(key, u32);
 	__type(value, struct inode_slot);
 } inode_cache SEC(".maps");
@@ -63,7 +77,7 @@ struct page_range {
 	u64 end;
 };
 
-/* What a thread must remember between two events of one read. */
+/* What a thread of the target must remember between two events of one read. */
 struct thread_state {
 	/* The batch seen last: identity of its read, and where it began. */
 	u64 mapping;
@@ -84,5 +98,48 @@ struct {
 	__type(key, int);
 	__type(value, struct thread_state);
 } threads SEC(".maps");
+
+/* What any thread of the machine must remember between begin and end of a reclaim. */
+struct reclaim_state {
+	u64 begin_ns;
+	/* Interval in which the thread was last counted. */
+	u32 interval;
+	u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct reclaim_state);
+} reclaimers SEC(".maps");
+
+/* Atomic, because a preemptible program may be interleaved with another one on its CPU; costs nothing here. */
+#define ADD(record, name, n) __sync_fetch_and_add(&(record)->value[COUNTER_##name], (n))
+#define ADD_PRESSURE(record, name, n) __sync_fetch_and_add(&(record)->value[PRESSURE_##name], (n))
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define barrier() asm volatile("" ::: "memory")
+
+static __always_inline struct counters *counters_of(u32 component)
+{
+	u32 key = bpf_get_smp_processor_id() * COMPONENTS + (component & (COMPONENTS - 1));
+
+	return bpf_map_lookup_elem(&counters, &key);
+}
+
+static __always_inline bool is_target(u32 tgid)
+{
+	if (!(control.filter >> (tgid & 63) & 1))
+		return false;
+	for (u32 i = 0; i < TARGETS_MAX; i++) {
+		if (i >= control.slots_used)
+			return false;
+		if (control.tgid[i] == tgid)
+			return true;
+	}
+	return false;
+}
 
 #endif /* MAPS_BPF_H */

@@ -37,7 +37,11 @@
 	 */                                                                                       \
 	X(pages_unsorted)                                                                         \
 	/* Events that were not counted because the thread's state could not be allocated. */     \
-	X(events_without_state)
+	X(events_without_state)                                                                    \
+	/* Bytes that ended processes of the target had read from and written to storage in their     \
+	 * lives, less what those counted from their execve on had before; may be negative. */        \
+	X(ended_storage_read_bytes)                                                                \
+	X(ended_storage_write_bytes)
 
 enum counter {
 #define X(name) COUNTER_##name,
@@ -55,24 +59,101 @@ _Static_assert(COUNTER_COUNT <= COUNTER_SLOTS, "the counters outgrew their slots
 _Static_assert(sizeof(struct counters) % 64 == 0, "a counter record must fill whole cache lines");
 
 /*
- * Counter array: [cpu][component]. Component 0 holds what could not be attributed to a part of the
- * target.
+ * Counter array: [cpu][component]. A component is a part of the target that user space gave a number: a
+ * directory's base plus the kind of the file. The first ones are fixed.
  */
-#define COMPONENTS	  256
+#define COMPONENTS 256
 #define COMPONENT_UNKNOWN 0
+/* Bases are multiples of this, so that the kind fits below. */
+#define FILE_KINDS 4
 
-/* Processes that are counted. Written by user space through the mapped memory, read by every event.
- */
+/* Memory pressure, of the target alone and of the whole machine. */
+#define FOR_EACH_PRESSURE_COUNTER(X)                                                               \
+	X(direct_reclaims)                                                                         \
+	/* Tasks that began a direct reclaim, each once in an interval. */                         \
+	X(direct_reclaim_tasks)                                                                    \
+	X(memcg_reclaims)                                                                          \
+	X(reclaim_stall_ns)                                                                        \
+	X(pages_scanned)                                                                           \
+	X(pages_reclaimed)
+
+enum pressure_counter {
+#define X(name) PRESSURE_##name,
+	FOR_EACH_PRESSURE_COUNTER(X)
+#undef X
+		PRESSURE_COUNT
+};
+
+#define PRESSURE_SLOTS 8
+struct pressure {
+	unsigned long long value[PRESSURE_SLOTS];
+};
+_Static_assert(PRESSURE_COUNT <= PRESSURE_SLOTS, "the pressure counters outgrew their slots");
+
+/* Pressure array: [cpu][scope]. */
+enum pressure_scope { SCOPE_TARGET, SCOPE_NODE, SCOPE_COUNT };
+
+/* Processes that may be counted at a time, and devices that their data directories are on. */
 #define TARGETS_MAX 32
-struct targets {
+#define DEVICES_MAX 8
+#define COMM_BYTES 16
+
+/*
+ * What user space tells the programs, and they each other; in mapped memory. A slot is taken by user space or,
+ * the moment the target is executed, by a program; it is freed by user space or when the process ends.
+ */
+struct control {
 	/* Bit (tgid & 63) is set for every tgid below: turns everybody else away with one test. */
 	unsigned long long filter;
-	/* Number of entries that may be in use; those beyond are 0. */
-	unsigned int count;
-	unsigned int reserved;
+	/* Slots from here on are free. */
+	unsigned int slots_used;
+	/* Raised when directories are added: files of unknown component are looked at again. */
+	unsigned int epoch;
+	/* Raised once a tick: tells the intervals of distinct tasks apart. */
+	unsigned int interval;
+	unsigned int device_count;
+	unsigned int device[DEVICES_MAX];
+	/* Name of the target as its threads have it right after execve; empty where it is not known by name. */
+	char exec_name[COMM_BYTES];
 	unsigned int tgid[TARGETS_MAX];
+	/* Monotonic time at which a program took the slot; 0 where user space did. */
+	unsigned long long taken_ns[TARGETS_MAX];
 };
-_Static_assert(sizeof(struct targets) == 16 + 4 * TARGETS_MAX, "struct targets has a hole");
+_Static_assert(sizeof(struct control) == 24 + 4 * DEVICES_MAX + COMM_BYTES + 12 * TARGETS_MAX,
+	       "struct control has a hole");
+
+/* A directory of the target; dev as the kernel encodes it (major << 20 | minor). */
+struct directory_key {
+	unsigned long long ino;
+	unsigned int dev;
+	unsigned int reserved;
+};
+#define DIRECTORIES_MAX 1024
+
+/* Names that tell the kind of a file: a tag, then the name cut to what fits, zero-padded. */
+#define NAME_BYTES 32
+#define NAME_IS_FILE 'f'
+#define NAME_IS_EXTENSION 'e'
+#define NAME_IS_DIRECTORY 'd'
+struct name_key {
+	char text[NAME_BYTES];
+};
+#define NAMES_MAX 128
+
+/* A file; the generation tells two files apart that got the same number one after the other. */
+struct inode_key {
+	unsigned long long ino;
+	unsigned int dev;
+	unsigned int generation;
+};
+
+struct inode_class {
+	unsigned short component;
+	/* Whether the component was found; else `epoch` says when it was last looked for. */
+	unsigned char found;
+	unsigned char reserved;
+	unsigned int epoch;
+};
 
 /* One process as the task iterator shows it. */
 struct task_record {
@@ -82,7 +163,7 @@ struct task_record {
 	unsigned int tgid;
 	/* Boot-based start time of the group leader in ns: tells two lives of one pid apart. */
 	unsigned long long start_time_ns;
-	char comm[16];
+	char comm[COMM_BYTES];
 };
 _Static_assert(sizeof(struct task_record) == 32, "struct task_record has a hole");
 

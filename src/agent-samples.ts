@@ -1,5 +1,4 @@
 /** From what was read in one tick to the samples that are queued. Pure. */
-import type { ComponentCounts } from "./model/counters.js";
 import type { MeasureSpec, Schema } from "./model/measure.js";
 import type { PointCounts } from "./model/status.js";
 import { makeSample, type Sample } from "./model/tick.js";
@@ -23,24 +22,6 @@ export function measureNamed(schema: Schema, name: string): MeasureSpec {
   const measure = schema.measures.find((candidate) => candidate.name === name);
   if (!measure) throw new Error(`schema/ has no measure ${name}`);
   return measure;
-}
-
-/**
- * The totals of the target: the sum of its components.
- * @param names names of the counts
- * @param available names that this kernel can count; the others are absent, which is not 0
- */
-export function pageCacheSample(
-  measure: MeasureSpec,
-  components: readonly ComponentCounts[],
-  names: readonly string[],
-  available: ReadonlySet<string>,
-): Sample {
-  return makeSample(measure, [], (source) => {
-    const index = names.indexOf(source);
-    if (index < 0 || !available.has(source)) return undefined;
-    return components.reduce((sum, { counts }) => sum + (counts[index] ?? 0), 0);
-  });
 }
 
 /** The heartbeat row: gauges as they are, counts as what was added since `before`. */

@@ -1,17 +1,17 @@
 /** The tick: read, take differences, enqueue; and the order in which things start and stop. Owns no format. */
 import { createDelivery, type Delivery } from "./banyandb/delivery.js";
-import { heartbeatSample, measureNamed, pageCacheSample, type OwnNumbers } from "./agent-samples.js";
+import { heartbeatSample, measureNamed, type OwnNumbers } from "./agent-samples.js";
+import { createCollector } from "./collect.js";
 import type { Config } from "./config/config.js";
 import { packageRoot } from "./config/schema-files.js";
 import { loadAddon } from "./kernel/addon.js";
 import { KernelError } from "./kernel/errors.js";
 import { openKernel, type Kernel } from "./kernel/kernel.js";
 import { tickClock, type ClockReading } from "./model/clock.js";
-import { trackCounts } from "./model/counters.js";
 import type { Log } from "./model/log.js";
 import type { Schema } from "./model/measure.js";
 import type { DeliveryStatus, KernelStatus, PointCounts, SidecarStatus } from "./model/status.js";
-import { saysSomething, tickVersion, type Sample, type Tick } from "./model/tick.js";
+import { saysSomething, tickVersion, type Tick } from "./model/tick.js";
 import { addToTotals, type Totals } from "./model/totals.js";
 import { judgeHealth } from "./observe/health.js";
 
@@ -160,7 +160,7 @@ function measure(
   status: () => SidecarStatus,
   started: ClockReading,
 ): Measuring {
-  const counting = kernel instanceof KernelError ? undefined : countingOf(kernel, schema);
+  const counting = kernel instanceof KernelError ? undefined : createCollector(kernel, schema);
   const heartbeat = measureNamed(schema, "sidecar");
   const timeOf = tickClock(started);
   let own: OwnNumbers | undefined;
@@ -184,30 +184,6 @@ function measure(
     ticks: () => ticks,
     totals: () => totals,
     kernelTotals: () => counting?.totals() ?? {},
-  };
-}
-
-function countingOf(kernel: Kernel, schema: Schema) {
-  const pageCache = measureNamed(schema, "page_cache");
-  const { names, components } = kernel.layout;
-  const baseline = kernel.read();
-  const tracker = trackCounts(kernel.layout, baseline);
-  return {
-    advance: (): Sample[] => {
-      const counts = tracker.advance(kernel.read());
-      return [pageCacheSample(pageCache, counts, tracker.names, kernel.available)];
-    },
-    totals: (): Record<string, bigint> => {
-      const now = kernel.read();
-      const sum = (counter: number) => {
-        let total = 0n;
-        for (let at = counter; at < components * names.length; at += names.length) {
-          total += (now[at] ?? 0n) - (baseline[at] ?? 0n);
-        }
-        return total;
-      };
-      return Object.fromEntries(names.map((name, counter) => [name, sum(counter)]));
-    },
   };
 }
 

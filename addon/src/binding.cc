@@ -49,6 +49,12 @@ const char* ToJs(Answer answer) {
   return "unknown";
 }
 
+const std::vector<const char*> kPressureNames = {
+#define X(name) #name,
+    FOR_EACH_PRESSURE_COUNTER(X)
+#undef X
+};
+
 template <typename Items, typename Convert>
 Napi::Array ToArray(Napi::Env env, const Items& items, Convert convert) {
   Napi::Array array = Napi::Array::New(env, items.size());
@@ -88,6 +94,38 @@ std::vector<uint32_t> ToTgids(const Napi::Value& value) {
   return tgids;
 }
 
+std::string ToText(const Napi::Value& value, const char* what) {
+  if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a string");
+  return value.As<Napi::String>();
+}
+
+uint32_t ToUint32(const Napi::Value& value, uint32_t max, const char* what) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number <= max && number == static_cast<uint32_t>(number)))
+    throw Napi::RangeError::New(value.Env(), std::string(what) + " must be an integer from 0 to " +
+                                                 std::to_string(max));
+  return static_cast<uint32_t>(number);
+}
+
+uint64_t ToUint64(const Napi::Value& value, const char* what) {
+  bool lossless = false;
+  const uint64_t number = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
+  if (!lossless) throw Napi::RangeError::New(value.Env(), std::string(what) + " must be a 64-bit bigint");
+  return number;
+}
+
+template <typename Use>
+void ForEach(const Napi::Value& value, const char* what, Use use) {
+  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be an array");
+  const Napi::Array array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsObject())
+      throw Napi::TypeError::New(value.Env(), std::string(what) + " must hold objects only");
+    use(item.As<Napi::Object>());
+  }
+}
+
 class Probe : public Napi::ObjectWrap<Probe> {
  public:
   static Napi::Function Define(Napi::Env env) {
@@ -96,7 +134,13 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceAccessor<&Probe::Programs>("programs"),
                            InstanceMethod<&Probe::Tasks>("tasks"),
                            InstanceMethod<&Probe::SetTargets>("setTargets"),
+                           InstanceMethod<&Probe::SetExecName>("setExecName"),
+                           InstanceMethod<&Probe::SetNames>("setNames"),
+                           InstanceMethod<&Probe::SetDirectories>("setDirectories"),
+                           InstanceMethod<&Probe::SeedFile>("seedFile"),
                            InstanceMethod<&Probe::ReadCounters>("readCounters"),
+                           InstanceMethod<&Probe::ReadPressure>("readPressure"),
+                           InstanceMethod<&Probe::NextInterval>("nextInterval"),
                            InstanceMethod<&Probe::Stats>("stats"),
                            InstanceMethod<&Probe::Detach>("detach"),
                            InstanceMethod<&Probe::Close>("close"),
@@ -133,14 +177,15 @@ class Probe : public Napi::ObjectWrap<Probe> {
 
   Napi::Value Tasks(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const PageCacheProbe& probe = Opened(info);
+    Opened(info);
     return Guard(env, [&] {
-      return ToArray(env, probe.Tasks(), [&](const task_record& task) {
+      return ToArray(env, probe_->Tasks(), [&](const task_record& task) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("pid", task.pid);
         object.Set("tgid", task.tgid);
         object.Set("startTimeNs", Napi::BigInt::New(env, uint64_t{task.start_time_ns}));
         object.Set("comm", std::string(task.comm, strnlen(task.comm, sizeof(task.comm))));
+        object.Set("counted", probe_->IsCounted(task.tgid));
         return object;
       });
     });
@@ -149,6 +194,63 @@ class Probe : public Napi::ObjectWrap<Probe> {
   Napi::Value SetTargets(const Napi::CallbackInfo& info) {
     Opened(info);
     probe_->SetTargets(ToTgids(info[0]));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value SetExecName(const Napi::CallbackInfo& info) {
+    Opened(info);
+    probe_->SetExecName(ToText(info[0], "name"));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value SetNames(const Napi::CallbackInfo& info) {
+    Opened(info);
+    std::vector<PageCacheProbe::Name> names;
+    ForEach(info[0], "names", [&](const Napi::Object& item) {
+      const std::string tag = ToText(item.Get("tag"), "tag");
+      names.push_back({tag.empty() ? '\0' : tag[0], ToText(item.Get("text"), "text"),
+                       ToUint32(item.Get("kind"), FILE_KINDS - 1, "kind")});
+    });
+    return Guard(info.Env(), [&] {
+      probe_->SetNames(names);
+      return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value SetDirectories(const Napi::CallbackInfo& info) {
+    Opened(info);
+    std::vector<PageCacheProbe::Directory> directories;
+    ForEach(info[0], "directories", [&](const Napi::Object& item) {
+      directories.push_back({ToUint64(item.Get("ino"), "ino"), ToUint32(item.Get("dev"), UINT32_MAX, "dev"),
+                             ToUint32(item.Get("base"), COMPONENTS - FILE_KINDS, "base")});
+    });
+    return Guard(info.Env(), [&] {
+      probe_->SetDirectories(directories);
+      return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value SeedFile(const Napi::CallbackInfo& info) {
+    Opened(info);
+    const std::string path = ToText(info[0], "path");
+    const auto component = static_cast<uint16_t>(ToUint32(info[1], COMPONENTS - 1, "component"));
+    const uint32_t dev = ToUint32(info[2], UINT32_MAX, "dev");
+    return Napi::Boolean::New(info.Env(), probe_->SeedFile(path, component, dev));
+  }
+
+  Napi::Value ReadPressure(const Napi::CallbackInfo& info) {
+    const PageCacheProbe& probe = Opened(info);
+    if (!info[0].IsTypedArray() ||
+        info[0].As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array ||
+        info[0].As<Napi::TypedArray>().ElementLength() != size_t{SCOPE_COUNT} * PRESSURE_COUNT)
+      throw Napi::TypeError::New(info.Env(), "into must be a BigUint64Array of both scopes");
+    probe.ReadPressure(info[0].As<Napi::BigUint64Array>().Data());
+    return info.Env().Undefined();
+  }
+
+  Napi::Value NextInterval(const Napi::CallbackInfo& info) {
+    Opened(info);
+    probe_->NextInterval();
     return info.Env().Undefined();
   }
 
@@ -235,7 +337,12 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("counterNames", ToArray(env, kCounterNames, [&](const char* name) {
                 return Napi::String::New(env, name);
               }));
+  exports.Set("pressureNames", ToArray(env, kPressureNames, [&](const char* name) {
+                return Napi::String::New(env, name);
+              }));
   exports.Set("componentsMax", COMPONENTS);
+  exports.Set("fileKinds", FILE_KINDS);
+  exports.Set("devicesMax", DEVICES_MAX);
   exports.Set("targetsMax", TARGETS_MAX);
   return exports;
 }

@@ -1,11 +1,15 @@
 #include "page_cache_probe.h"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "embedded_object.h"
 
@@ -46,6 +50,7 @@ ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus) {
   const auto cpus = static_cast<uint32_t>(possible_cpus);
   bpf_map__set_max_entries(FindMap(object.get(), "counters"), cpus * COMPONENTS);
   bpf_map__set_max_entries(FindMap(object.get(), "inode_cache"), cpus * INODE_CACHE_SLOTS);
+  bpf_map__set_max_entries(FindMap(object.get(), "pressure"), cpus * SCOPE_COUNT);
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object.get()) {
     const bool wanted = std::count(names.begin(), names.end(), bpf_program__name(program)) > 0;
@@ -65,6 +70,39 @@ std::string HookOf(const bpf_object* object, const std::string& name) {
   const bpf_program* program = bpf_object__find_program_by_name(object, name.c_str());
   if (program == nullptr) throw BpfError("find", "program " + name, ENOENT);
   return bpf_program__section_name(program);
+}
+
+control* ControlOf(const Mapping& mapping) { return static_cast<control*>(mapping.get()); }
+
+// The clock of bpf_ktime_get_ns().
+uint64_t MonotonicNs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+uint64_t FilterBit(uint32_t tgid) { return uint64_t{1} << (tgid & 63); }
+
+// Recomputes what is derived from the slots. A program may take one meanwhile and set its bit, which the store
+// would undo: so the slots are looked at once more afterwards.
+void RenewFilter(control* c) {
+  uint64_t filter = 0;
+  uint32_t used = 0;
+  for (uint32_t i = 0; i < TARGETS_MAX; i++) {
+    const uint32_t tgid = __atomic_load_n(&c->tgid[i], __ATOMIC_ACQUIRE);
+    if (tgid == 0) continue;
+    filter |= FilterBit(tgid);
+    used = i + 1;
+  }
+  __atomic_store_n(&c->slots_used, used, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&c->filter, filter, __ATOMIC_SEQ_CST);
+  for (uint32_t i = 0; i < TARGETS_MAX; i++) {
+    const uint32_t tgid = __atomic_load_n(&c->tgid[i], __ATOMIC_SEQ_CST);
+    if (tgid == 0) continue;
+    __atomic_or_fetch(&c->filter, FilterBit(tgid), __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&c->slots_used, __ATOMIC_SEQ_CST) <= i)
+      __atomic_store_n(&c->slots_used, i + 1, __ATOMIC_SEQ_CST);
+  }
 }
 
 }  // namespace
@@ -91,11 +129,14 @@ PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names)
   }
 
   bpf_map* counters = FindMap(object_.get(), "counters");
-  bpf_map* targets = FindMap(object_.get(), ".bss");
+  bpf_map* pressure = FindMap(object_.get(), "pressure");
+  bpf_map* control = FindMap(object_.get(), ".bss");
   CheckValueSize(counters, sizeof(struct counters));
-  CheckValueSize(targets, sizeof(struct targets));
+  CheckValueSize(pressure, sizeof(struct pressure));
+  CheckValueSize(control, sizeof(struct control));
   counters_ = Map(counters, PROT_READ);
-  targets_ = Map(targets, PROT_READ | PROT_WRITE);
+  pressure_ = Map(pressure, PROT_READ);
+  control_ = Map(control, PROT_READ | PROT_WRITE);
 
   for (Program& program : programs_) {
     if (program.error) continue;
@@ -115,10 +156,11 @@ PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names)
   }
 }
 
-std::vector<task_record> PageCacheProbe::Tasks() const {
+std::vector<task_record> PageCacheProbe::Tasks() {
   if (!task_iterator_) throw BpfError("read", "task iterator", ENOENT);
   const Descriptor iterator(bpf_iter_create(bpf_link__fd(task_iterator_.get())));
   if (iterator.get() < 0) throw BpfError("create", "task iterator", errno);
+  listed_ns_ = MonotonicNs();
 
   std::vector<task_record> tasks;
   task_record records[128];
@@ -137,18 +179,93 @@ std::vector<task_record> PageCacheProbe::Tasks() const {
   }
 }
 
-void PageCacheProbe::SetTargets(const std::vector<uint32_t>& tgids) {
-  auto* targets = static_cast<volatile struct targets*>(targets_.get());
-  uint64_t filter = 0;
-  for (size_t i = 0; i < TARGETS_MAX; i++) {
-    const uint32_t tgid = i < tgids.size() ? tgids[i] : 0;
-    targets->tgid[i] = tgid;
-    if (tgid != 0) filter |= uint64_t{1} << (tgid & 63);
+bool PageCacheProbe::IsCounted(uint32_t tgid) const {
+  const control* c = ControlOf(control_);
+  for (const uint32_t& slot : c->tgid) {
+    if (__atomic_load_n(&slot, __ATOMIC_ACQUIRE) == tgid) return true;
   }
-  targets->count = static_cast<uint32_t>(std::min<size_t>(tgids.size(), TARGETS_MAX));
-  // Last, so that no event sees a filter whose tgids are not there yet.
-  std::atomic_thread_fence(std::memory_order_release);
-  targets->filter = filter;
+  return false;
+}
+
+void PageCacheProbe::SetTargets(const std::vector<uint32_t>& tgids) {
+  control* c = ControlOf(control_);
+  std::vector<uint32_t> missing = tgids;
+  for (size_t i = 0; i < TARGETS_MAX; i++) {
+    const uint32_t tgid = __atomic_load_n(&c->tgid[i], __ATOMIC_ACQUIRE);
+    if (tgid == 0) continue;
+    const auto wanted = std::find(missing.begin(), missing.end(), tgid);
+    if (wanted != missing.end())
+      missing.erase(wanted);
+    else if (__atomic_load_n(&c->taken_ns[i], __ATOMIC_RELAXED) <= listed_ns_)
+      __atomic_store_n(&c->tgid[i], 0, __ATOMIC_RELEASE);
+  }
+  for (size_t i = 0; i < TARGETS_MAX && !missing.empty(); i++) {
+    uint32_t free = 0;
+    // A program may take the slot at the same moment.
+    if (!__atomic_compare_exchange_n(&c->tgid[i], &free, missing.back(), false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+      continue;
+    __atomic_store_n(&c->taken_ns[i], 0, __ATOMIC_RELAXED);
+    missing.pop_back();
+  }
+  RenewFilter(c);
+}
+
+void PageCacheProbe::SetExecName(const std::string& name) {
+  control* c = ControlOf(control_);
+  char text[COMM_BYTES] = {};
+  name.copy(text, COMM_BYTES - 1);
+  std::memcpy(c->exec_name, text, COMM_BYTES);
+}
+
+void PageCacheProbe::SetNames(const std::vector<Name>& names) {
+  const int fd = bpf_map__fd(FindMap(object_.get(), "names"));
+  for (const Name& name : names) {
+    name_key key{};
+    key.text[0] = name.tag;
+    // The programs cut a name in the same way: NAME_BYTES without the tag and the final zero.
+    name.text.copy(key.text + 1, NAME_BYTES - 2);
+    if (bpf_map_update_elem(fd, &key, &name.kind, BPF_ANY) != 0)
+      throw BpfError("fill", "map names", errno);
+  }
+}
+
+void PageCacheProbe::SetDirectories(const std::vector<Directory>& directories) {
+  const int fd = bpf_map__fd(FindMap(object_.get(), "directories"));
+  std::vector<directory_key> keys;
+  std::vector<uint32_t> devices;
+  for (const Directory& directory : directories) {
+    const directory_key key{directory.ino, directory.dev, 0};
+    if (bpf_map_update_elem(fd, &key, &directory.base, BPF_ANY) != 0)
+      throw BpfError("fill", "map directories", errno);
+    keys.push_back(key);
+    if (std::count(devices.begin(), devices.end(), key.dev) == 0) devices.push_back(key.dev);
+  }
+  for (const directory_key& old : directories_) {
+    const bool kept = std::any_of(keys.begin(), keys.end(), [&](const directory_key& key) {
+      return key.ino == old.ino && key.dev == old.dev;
+    });
+    if (!kept) bpf_map_delete_elem(fd, &old);
+  }
+  directories_ = std::move(keys);
+
+  if (devices.size() > DEVICES_MAX) throw BpfError("keep", "devices of the directories", E2BIG);
+  control* c = ControlOf(control_);
+  std::copy(devices.begin(), devices.end(), c->device);
+  __atomic_store_n(&c->device_count, static_cast<uint32_t>(devices.size()), __ATOMIC_RELEASE);
+  __atomic_add_fetch(&c->epoch, 1, __ATOMIC_RELEASE);
+}
+
+bool PageCacheProbe::SeedFile(const std::string& path, uint16_t component, uint32_t dev) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  if (file.get() < 0 || fstat(file.get(), &status) != 0) return false;
+  // The kernel's i_generation (measured on ext4); file systems without it cannot be seeded.
+  long generation = 0;
+  if (ioctl(file.get(), FS_IOC_GETVERSION, &generation) != 0) return false;
+  const inode_key key{status.st_ino, dev, static_cast<uint32_t>(generation)};
+  const inode_class value{component, 1, 0, 0};
+  return bpf_map_update_elem(bpf_map__fd(FindMap(object_.get(), "inodes")), &key, &value, BPF_NOEXIST) == 0;
 }
 
 void PageCacheProbe::ReadCounters(uint64_t* into, size_t components) const {
@@ -160,6 +277,21 @@ void PageCacheProbe::ReadCounters(uint64_t* into, size_t components) const {
         into[component * COUNTER_COUNT + counter] += cpu[component].value[counter];
     }
   }
+}
+
+void PageCacheProbe::ReadPressure(uint64_t* into) const {
+  const auto* cpu = static_cast<const volatile struct pressure*>(pressure_.get());
+  std::fill_n(into, size_t{SCOPE_COUNT} * PRESSURE_COUNT, 0);
+  for (int i = 0; i < possible_cpus_; i++, cpu += SCOPE_COUNT) {
+    for (size_t scope = 0; scope < SCOPE_COUNT; scope++) {
+      for (size_t counter = 0; counter < PRESSURE_COUNT; counter++)
+        into[scope * PRESSURE_COUNT + counter] += cpu[scope].value[counter];
+    }
+  }
+}
+
+void PageCacheProbe::NextInterval() {
+  __atomic_add_fetch(&ControlOf(control_)->interval, 1, __ATOMIC_RELEASE);
 }
 
 std::vector<PageCacheProbe::ProgramStats> PageCacheProbe::Stats() const {

@@ -22,6 +22,21 @@ class PageCacheProbe {
     std::optional<BpfError> error;
   };
 
+  // A rule of the `names` map: tag is one of NAME_IS_*.
+  struct Name {
+    char tag;
+    std::string text;
+    uint32_t kind;
+  };
+
+  struct Directory {
+    uint64_t ino;
+    // As the kernel encodes it: major << 20 | minor.
+    uint32_t dev;
+    // Component of its files of kind 0.
+    uint32_t base;
+  };
+
   struct ProgramStats {
     std::string name;
     // Events that the kernel did not show to the program because it was interrupted in itself.
@@ -39,14 +54,38 @@ class PageCacheProbe {
 
   // Processes that this process may see. Throws BpfError; ENOENT where the iterator was not
   // attached.
-  std::vector<task_record> Tasks() const;
+  std::vector<task_record> Tasks();
 
-  // Replaces the counted processes, at most TARGETS_MAX tgids of the initial pid namespace.
+  // Whether the events of a process are counted.
+  bool IsCounted(uint32_t tgid) const;
+
+  // Replaces the counted processes, at most TARGETS_MAX tgids of the initial pid namespace; but for
+  // those that a program has taken since the last Tasks(), which that list cannot have shown.
   void SetTargets(const std::vector<uint32_t>& tgids);
+
+  // Lets a program take a process as soon as it executes a file of this name; empty: never.
+  void SetExecName(const std::string& name);
+
+  // Kinds of files by their names. Throws BpfError.
+  void SetNames(const std::vector<Name>& names);
+
+  // Replaces the target's directories; files of unknown component are looked at again. Throws
+  // BpfError.
+  void SetDirectories(const std::vector<Directory>& directories);
+
+  // Remembers a file's component before any event shows the file; false where its generation cannot
+  // be had.
+  bool SeedFile(const std::string& path, uint16_t component, uint32_t dev);
 
   // Sums the counters over all CPUs into [component][counter], for the first `components`
   // components.
   void ReadCounters(uint64_t* into, size_t components) const;
+
+  // Sums the pressure counters over all CPUs into [scope][counter].
+  void ReadPressure(uint64_t* into) const;
+
+  // Begins a new interval for the counting of distinct tasks.
+  void NextInterval();
 
   std::vector<ProgramStats> Stats() const;
 
@@ -63,7 +102,11 @@ class PageCacheProbe {
   LinkPtr task_iterator_;
   int possible_cpus_;
   Mapping counters_;
-  Mapping targets_;
+  Mapping pressure_;
+  Mapping control_;
+  std::vector<directory_key> directories_;
+  // Monotonic time just before the last Tasks().
+  uint64_t listed_ns_ = 0;
 };
 
 #endif  // ADDON_PAGE_CACHE_PROBE_H_

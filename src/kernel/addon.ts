@@ -45,6 +45,8 @@ export interface Task {
   /** Start of the process since boot: tells two lives of one pid apart. */
   readonly startTimeNs: bigint;
   readonly comm: string;
+  /** Whether its events were counted already when it was listed. */
+  readonly counted: boolean;
 }
 
 export interface NativeStats {
@@ -58,13 +60,42 @@ export interface NativeStats {
   }[];
 }
 
+/** A rule for names of files; `tag` is f (whole name), e (extension) or d (name of a directory above). */
+export interface KernelName {
+  readonly tag: string;
+  readonly text: string;
+  readonly kind: number;
+}
+
+/** A directory whose files belong to component `base` + kind. */
+export interface KernelDirectory {
+  readonly ino: bigint;
+  /** As the kernel encodes it. */
+  readonly dev: number;
+  readonly base: number;
+}
+
 export interface NativeProbe {
   readonly programs: readonly NativeProgram[];
   tasks(): Task[];
-  /** Replaces the counted processes; at most `targetsMax`. */
+  /**
+   * Replaces the counted processes; at most `targetsMax`. Those that a program has taken at their execve since
+   * the last `tasks()` stay.
+   */
   setTargets(tgids: readonly number[]): void;
+  /** Name by which a process is counted from its execve on; empty for never. */
+  setExecName(name: string): void;
+  setNames(names: readonly KernelName[]): void;
+  /** Replaces the directories; at most `devicesMax` devices. */
+  setDirectories(directories: readonly KernelDirectory[]): void;
+  /** Remembers the component of a file; false where that cannot be done on its file system, or it is known. */
+  seedFile(path: string, component: number, dev: number): boolean;
   /** Sums over all CPUs into `[component][counter]`, for as many components as `into` holds. */
   readCounters(into: BigUint64Array): void;
+  /** Sums over all CPUs into `[scope][counter]`: the target, then the node. */
+  readPressure(into: BigUint64Array): void;
+  /** Begins a new interval, in which each task counts as another one. */
+  nextInterval(): void;
   stats(): NativeStats;
   /** Ends the counting; counters and programs stay readable. Idempotent. */
   detach(): void;
@@ -77,7 +108,11 @@ export interface NativeAddon {
   /** Loads and attaches the named programs; throws where none can be loaded. */
   open(options: { readonly programs: readonly string[] }): NativeProbe;
   readonly counterNames: readonly string[];
+  readonly pressureNames: readonly string[];
   readonly componentsMax: number;
+  /** Kinds of files that fit below a base. */
+  readonly fileKinds: number;
+  readonly devicesMax: number;
   readonly targetsMax: number;
 }
 

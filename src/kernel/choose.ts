@@ -27,6 +27,14 @@ const COUNTED_BY: readonly { readonly programs: readonly string[]; readonly coun
         (cause) => `pages_evicted_${cause}`,
       ),
     },
+    { programs: ["on_exit"], counters: ["storage_read_bytes", "storage_write_bytes"] },
+    { programs: ["on_direct_reclaim_begin"], counters: ["direct_reclaims", "direct_reclaim_tasks"] },
+    { programs: ["on_memcg_reclaim_begin"], counters: ["memcg_reclaims"] },
+    {
+      programs: ["direct", "memcg"].flatMap((kind) => [`on_${kind}_reclaim_begin`, `on_${kind}_reclaim_end`]),
+      counters: ["reclaim_stall_us"],
+    },
+    { programs: ["on_shrink_inactive"], counters: ["pages_scanned", "pages_reclaimed"] },
   ];
 
 /** The programs to load on a kernel with these facts. */

@@ -1,22 +1,39 @@
-/** The kernel side as the agent sees it: counters to read, processes to follow, and what is attached. */
+/** The kernel side as the agent sees it: numbers to read, processes to follow, and what is attached. */
 import type { Config } from "../config/config.js";
 import type { CounterLayout } from "../model/counters.js";
 import type { Log } from "../model/log.js";
 import type { KernelStatus, ProbeStatus } from "../model/status.js";
 import type { KernelFacts, NativeAddon, NativeProbe, Task } from "./addon.js";
 import { availableCounters, choosePrograms, type Choice } from "./choose.js";
+import { followComponents } from "./component-follower.js";
+import type { Component } from "./components.js";
 import { KernelError } from "./errors.js";
-import { processNames } from "./proc-files.js";
+import { cgroupPressure, nodePressure, processNames, storageBytesOf } from "./proc-files.js";
+import type { PressureFiles } from "./pressure-files.js";
+import { trackStorage, type StorageBytes } from "./storage-bytes.js";
 import { createResolver, type Target } from "./targets.js";
+
+/** Everything that one read-out gives; all numbers only grow. */
+export interface KernelReading {
+  /** `[component][counter]` for the components in use. */
+  readonly counters: BigUint64Array;
+  /** Of the target and of the node, by name. */
+  readonly pressure: Readonly<Record<"target" | "node", Readonly<Record<string, bigint>>>>;
+  readonly pressureFiles: Readonly<Record<"target" | "node", PressureFiles>>;
+  readonly storage: StorageBytes;
+}
 
 export interface Kernel {
   readonly facts: KernelFacts;
   readonly layout: CounterLayout;
   /** Counters that this kernel can have; the others are absent. */
   readonly available: ReadonlySet<string>;
-  /** A fresh read of the cumulative counters, shaped as `layout` says. */
-  read(): BigUint64Array;
-  /** Looks for the target's processes again, and counts those that are there. */
+  /** Names of a component number. */
+  describe(component: number): Component;
+  read(): KernelReading;
+  /** Begins a new interval for what is counted once in an interval. */
+  nextInterval(): void;
+  /** Looks for the target's processes and directories again. */
   follow(): void;
   status(): KernelStatus;
   /** Ends the counting; what was counted can still be read. */
@@ -26,6 +43,7 @@ export interface Kernel {
 
 /** Counter of events that were lost for want of memory; the others are lost to recursion. */
 const EVENTS_WITHOUT_STATE = "events_without_state";
+const ENDED_STORAGE = { read: "ended_storage_read_bytes", write: "ended_storage_write_bytes" } as const;
 
 /**
  * Opens the kernel side for the configured target.
@@ -69,34 +87,49 @@ function attachedKernel(
 ): Kernel {
   const probes = probeStatus(facts, choice, native);
   const attached = new Set(probes.filter((p) => p.attached).map(({ name }) => name));
-  const resolver = createResolver(target, process.pid, processNames);
-  const layout = { names: addon.counterNames, components: 1 };
-  const withoutState = addon.counterNames.indexOf(EVENTS_WITHOUT_STATE);
-  /** Undefined until they were looked for. */
-  let targets: Target[] | undefined;
-
-  const read = () => {
-    const values = new BigUint64Array(layout.components * layout.names.length);
+  const storage = trackStorage(storageBytesOf);
+  const components = followComponents(addon, native, log);
+  const processes = followProcesses(addon, native, target, log);
+  const counterAt = (name: string) => addon.counterNames.indexOf(name);
+  const readCounters = () => {
+    const values = new BigUint64Array(components.used() * addon.counterNames.length);
     native.readCounters(values);
     return values;
   };
+  const eventsMissed = () => {
+    const lost = readCounters()[counterAt(EVENTS_WITHOUT_STATE)] ?? 0n;
+    return native
+      .stats()
+      .programs.reduce((sum, program) => sum + Number(program.recursionMisses), Number(lost));
+  };
+
   return {
     facts,
-    layout,
+    layout: { names: addon.counterNames, components: addon.componentsMax },
     available: availableCounters(attached),
-    read,
+    describe: components.describe,
+    read() {
+      const counters = readCounters();
+      const ended = (name: string) => BigInt.asIntN(64, counters[counterAt(name)] ?? 0n);
+      return {
+        counters,
+        pressure: readPressure(addon, native),
+        pressureFiles: { target: cgroupPressure(processes.targets()[0]?.task.pid), node: nodePressure() },
+        storage: storage.total({ read: ended(ENDED_STORAGE.read), write: ended(ENDED_STORAGE.write) }),
+      };
+    },
+    nextInterval() {
+      native.nextInterval();
+    },
     follow() {
-      const found = resolver.resolve(tasksOf(native)).slice(0, addon.targetsMax);
-      if (targets && sameProcesses(found, targets)) return;
-      native.setTargets(found.map(({ task }) => task.tgid));
-      logChange(log, targets ?? [], found);
-      targets = found;
+      for (const { task } of processes.follow()) storage.add(task);
+      components.follow(processes.targets());
     },
     status: () => ({
       tier: choice.tier,
       probes,
-      eventsMissed: recursionMisses(native) + Number(read()[withoutState] ?? 0n),
-      targets: (targets ?? []).map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
+      eventsMissed: eventsMissed(),
+      targets: processes.targets().map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
     }),
     detach() {
       native.detach();
@@ -107,9 +140,44 @@ function attachedKernel(
   };
 }
 
-/** Events that the kernel kept from a program because it was interrupted in itself. */
-function recursionMisses(native: NativeProbe): number {
-  return native.stats().programs.reduce((sum, program) => sum + Number(program.recursionMisses), 0);
+function readPressure(addon: NativeAddon, native: NativeProbe): KernelReading["pressure"] {
+  const { pressureNames } = addon;
+  const values = new BigUint64Array(2 * pressureNames.length);
+  native.readPressure(values);
+  const scope = (n: number) =>
+    Object.fromEntries(pressureNames.map((name, i) => [name, values[n * pressureNames.length + i] ?? 0n]));
+  return { target: scope(0), node: scope(1) };
+}
+
+interface ProcessFollower {
+  /** Looks again; returns the processes that are new. */
+  follow(): readonly Target[];
+  readonly targets: () => readonly Target[];
+}
+
+function followProcesses(
+  addon: NativeAddon,
+  native: NativeProbe,
+  target: Config["target"],
+  log: Log,
+): ProcessFollower {
+  const resolver = createResolver(target, process.pid, processNames);
+  /** Undefined until they were looked for. */
+  let targets: readonly Target[] | undefined;
+  // Only a name can be told at the execve; a pid or a command line is found by looking.
+  if (target.pid === undefined && target.command === undefined) native.setExecName(target.name);
+  return {
+    follow() {
+      const found = resolver.resolve(tasksOf(native)).slice(0, addon.targetsMax);
+      const before = targets ?? [];
+      if (targets && sameProcesses(found, targets)) return [];
+      native.setTargets(found.map(({ task }) => task.tgid));
+      logChange(log, before, found);
+      targets = found;
+      return found.filter((now) => !before.some((old) => isSameProcess(old, now)));
+    },
+    targets: () => targets ?? [],
+  };
 }
 
 function probeStatus(facts: KernelFacts, choice: Choice, native: NativeProbe): ProbeStatus[] {
@@ -130,17 +198,20 @@ function tasksOf(native: NativeProbe): Task[] {
   }
 }
 
+function isSameProcess({ task: a }: Target, { task: b }: Target): boolean {
+  return a.tgid === b.tgid && a.startTimeNs === b.startTimeNs;
+}
+
 function sameProcesses(a: readonly Target[], b: readonly Target[]): boolean {
-  const key = ({ task }: Target) => `${task.tgid} ${task.startTimeNs}`;
-  return a.length === b.length && a.every((target, i) => key(target) === key(b[i] ?? target));
+  return a.length === b.length && a.every((target, i) => isSameProcess(target, b[i] ?? target));
 }
 
 function logChange(log: Log, before: readonly Target[], after: readonly Target[]): void {
-  const tgids = (targets: readonly Target[]) => new Set(targets.map(({ task }) => task.tgid));
-  const [old, now] = [tgids(before), tgids(after)];
-  for (const { task, command } of after)
-    if (!old.has(task.tgid)) log.info("target process found", { pid: task.pid, command });
-  for (const { task } of before)
-    if (!now.has(task.tgid)) log.info("target process is gone", { pid: task.pid });
+  const missingIn = (targets: readonly Target[]) => (target: Target) =>
+    !targets.some((other) => isSameProcess(other, target));
+  for (const { task, command } of after.filter(missingIn(before)))
+    log.info("target process found", { pid: task.pid, command });
+  for (const { task } of before.filter(missingIn(after)))
+    log.info("target process is gone", { pid: task.pid });
   if (after.length === 0) log.warn("no target process is running; waiting for one");
 }

@@ -1,6 +1,9 @@
-/** What /proc tells about a process. */
+/** What /proc and the cgroups tell: about a process, and about the node. */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Task } from "./addon.js";
+import { parseMounts } from "./device-numbers.js";
+import { parseCgroupPath, readPressureFiles, type PressureFiles } from "./pressure-files.js";
+import { parseProcIo, type StorageBytes } from "./storage-bytes.js";
 import type { ProcessNames } from "./targets.js";
 
 /** Appended by the kernel to the link of an executable that was replaced while it runs. */
@@ -21,10 +24,35 @@ function executableName(pid: number): string {
 }
 
 function commandLine(pid: number): string[] {
+  const words = readOrEmpty(`/proc/${pid}/cmdline`).split("\0");
+  return words.at(-1) === "" ? words.slice(0, -1) : words;
+}
+
+/** What a process has moved from and to storage; undefined where it is gone or forbidden. */
+export function storageBytesOf(pid: number): StorageBytes | undefined {
+  return parseProcIo(readOrEmpty(`/proc/${pid}/io`));
+}
+
+/** Memory pressure of the whole machine. */
+export function nodePressure(): PressureFiles {
+  return readPressureFiles(readOrEmpty, "/proc/pressure/memory", "/proc/vmstat");
+}
+
+/** Memory pressure of the cgroup (version 2) of a process; all absent where it is in none, or none is given. */
+export function cgroupPressure(pid: number | undefined): PressureFiles {
+  const path = pid === undefined ? undefined : parseCgroupPath(readOrEmpty(`/proc/${pid}/cgroup`));
+  const mount = parseMounts(readOrEmpty("/proc/self/mountinfo")).find(({ type }) => type === "cgroup2");
+  if (path === undefined || !mount)
+    return { psiSomeUs: undefined, psiFullUs: undefined, refaults: undefined };
+  const folder = `${mount.mountPoint}${path === "/" ? "" : path}`;
+  return readPressureFiles(readOrEmpty, `${folder}/memory.pressure`, `${folder}/memory.stat`);
+}
+
+/** Text of a file; empty where it is gone or forbidden, which its parser takes for absent. */
+function readOrEmpty(path: string): string {
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return words.at(-1) === "" ? words.slice(0, -1) : words;
+    return readFileSync(path, "utf8");
   } catch {
-    return [];
+    return "";
   }
 }

@@ -9,6 +9,7 @@
 /** Shape of a read-out: `values[component * names.length + counter]`. */
 export interface CounterLayout {
   readonly names: readonly string[];
+  /** The most that there can be; a read-out may hold fewer. */
   readonly components: number;
 }
 
@@ -34,21 +35,22 @@ const RUNNING_MAXIMA = [
 /** Makes a tracker whose first interval begins at `baseline`. */
 export function trackCounts(layout: CounterLayout, baseline: BigUint64Array): CountTracker {
   const width = layout.names.length;
-  const previous = BigUint64Array.from(baseline);
+  const previous = new BigUint64Array(layout.components * width);
+  previous.set(baseline);
   const maxima = RUNNING_MAXIMA.map(({ of, less }) => ({
     of: counterIndex(layout, of),
     less: counterIndex(layout, less),
     reached: new Array<bigint>(layout.components).fill(0n),
   }));
   for (const maximum of maxima) {
-    for (let c = 0; c < layout.components; c++) grow(maximum, c, baseline, width);
+    for (let c = 0; c < baseline.length / width; c++) grow(maximum, c, baseline, width);
   }
 
   return {
     names: [...layout.names, ...RUNNING_MAXIMA.map(({ name }) => name)],
     advance(reading) {
       const result: ComponentCounts[] = [];
-      for (let component = 0; component < layout.components; component++) {
+      for (let component = 0; component < reading.length / width; component++) {
         const counts = new Float64Array(width + maxima.length);
         let any = false;
         for (let i = 0; i < width; i++) {

@@ -41,10 +41,10 @@ describe("target", function () {
     return { kernel, messages };
   }
 
-  const readsOf = (watched: Kernel) => Number(watched.read()[watched.layout.names.indexOf("reads")]);
+  const readsOf = (watched: Kernel) => Number(watched.read().counters[watched.layout.names.indexOf("reads")]);
 
   it("is waited for, and each of its lives adds to the counts", async () => {
-    const watched = watching({ name: "reader" });
+    const watched = watching({ command: `${readerBinary()} ${file.path}` });
     watched.kernel.follow();
     watched.kernel.follow();
     expect(watched.kernel.status().targets).to.deep.equal([]);
@@ -64,6 +64,42 @@ describe("target", function () {
       "no target process is running; waiting for one",
     ]).flat();
     expect(watched.messages).to.deep.equal(["no target process is running; waiting for one", ...lives]);
+  });
+
+  it("is counted from its execve on where it is known by name, though nobody looks for it meanwhile", async () => {
+    const watched = watching({ name: "reader" });
+    watched.kernel.follow();
+    const counts: number[] = [];
+    for (let life = 0; life < 3; life++) {
+      const before = readsOf(watched.kernel);
+      const reader = await startReader(file.path, OPTIONS);
+      await reader.run();
+      await reader.end();
+      counts.push(readsOf(watched.kernel) - before);
+    }
+    // The dynamic loader reads the headers of the libraries before main.
+    const [first = 0, ...others] = counts;
+    expect(first).to.be.greaterThan(OPTIONS.ops);
+    expect(others).to.deep.equal([first, first]);
+  });
+
+  it("moves what /proc/PID/io says from and to storage, also of a life that nobody saw", async () => {
+    const watched = watching({ name: "reader" });
+    watched.kernel.follow();
+    const before = watched.kernel.read().storage.read;
+    const reader = await startReader(file.path, OPTIONS);
+    watched.kernel.follow();
+    const truth = await reader.run();
+    const seen = watched.kernel.read().storage.read - before;
+    await reader.end();
+    expect(watched.kernel.read().storage.read - before).to.equal(seen);
+    const unseen = await startReader(file.path, OPTIONS);
+    const truthUnseen = await unseen.run();
+    await unseen.end();
+    expect(truth.storage_read_bytes).to.be.greaterThan(0);
+    expect(Number(watched.kernel.read().storage.read - before)).to.equal(
+      truth.storage_read_bytes + truthUnseen.storage_read_bytes,
+    );
   });
 
   it("may be several processes, by their command line", async () => {

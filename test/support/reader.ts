@@ -30,6 +30,8 @@ export interface ReaderOptions {
   readonly bytes: number;
   readonly ops: number;
   readonly seed?: number;
+  /** Further words of its command line, which it ignores. */
+  readonly flags?: readonly string[];
   readonly call?: "pread" | "read" | "readv" | "preadv" | "preadv2" | "sendfile" | "io_uring";
 }
 
@@ -75,7 +77,7 @@ export function makeFile(sizeBytes: number): { readonly path: string; remove(): 
 
 /** Starts a reader; resolves when it waits for its start. */
 export async function startReader(file: string, options: ReaderOptions): Promise<Reader> {
-  const { pattern, bytes, ops, seed = 1, call } = options;
+  const { pattern, bytes, ops, seed = 1, call, flags = [] } = options;
   const args = [
     file,
     pattern,
@@ -83,6 +85,7 @@ export async function startReader(file: string, options: ReaderOptions): Promise
     String(ops),
     String(seed),
     ...(call === undefined ? [] : [call]),
+    ...flags,
   ];
   const child = spawn(readerBinary(), args, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

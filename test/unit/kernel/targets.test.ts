@@ -14,6 +14,7 @@ const task = (pid: number, comm = "banyand", startTimeNs = BigInt(pid)): Task =>
   tgid: 1000 + pid,
   startTimeNs,
   comm,
+  counted: false,
 });
 const names = (executable: string, ...commandLine: string[]): ProcessNames => ({ executable, commandLine });
 

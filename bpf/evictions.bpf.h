@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pages that leave the page cache. An eviction belongs to the target because of the file, whoever runs the
+ * reclaim or removes the file.
+ */
+#ifndef EVICTIONS_BPF_H
+#define EVICTIONS_BPF_H
+
+#include "compat.bpf.h"
+#include "files.bpf.h"
+#include "kernel_types.h"
+#include "maps.bpf.h"
+#include "syscalls.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* Sees every deletion of the machine; those of other files leave at the lookup. */
+SEC("tp_btf/mm_filemap_delete_from_page_cache")
+int on_delete(u64 *ctx)
+{
+	struct folio *folio = (struct folio *)ctx[0];
+	struct inode *inode = BPF_CORE_READ(folio, mapping, host);
+	struct inode_key key = {};
+
+	if (!regular_file(inode, &key))
+		return 0;
+	struct inode_class class;
+
+	if (!class_if_ours(inode, &key, &class))
+		return 0;
+	struct counters *c = counters_of(class.component);
+	if (!c)
+		return 0;
+
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 pages = folio_pages(folio);
+
+	if (task->flags & PF_KSWAPD) {
+		ADD(c, pages_evicted_kswapd, pages);
+	} else if (task->flags & PF_MEMALLOC) {
+		if (is_target(task->tgid))
+			ADD(c, pages_evicted_direct, pages);
+		else
+			ADD(c, pages_evicted_foreign, pages);
+	} else {
+		long nr = syscall_nr(task);
+
+		if (is_hint(nr))
+			ADD(c, pages_evicted_hint, pages);
+		else if (is_truncation(nr) || BPF_CORE_READ(inode, i_nlink) == 0)
+			ADD(c, pages_evicted_truncate, pages);
+		else
+			ADD(c, pages_evicted_other, pages);
+	}
+	return 0;
+}
+
+#endif /* EVICTIONS_BPF_H */

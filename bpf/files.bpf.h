@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which component a file belongs to. The kernel knows no names of ours: user space has filled in directories
+ * and names, and at the first sight of a file its directories are walked upwards until a known one is met. The
+ * answer is remembered, about 1 us once for each file.
+ */
+#ifndef FILES_BPF_H
+#define FILES_BPF_H
+
+#include "compat.bpf.h"
+#include "kernel_types.h"
+#include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* include/uapi/linux/stat.h */
+#define S_IFMT	0170000
+#define S_IFREG 0100000
+/* A cached file is looked up in the LRU this often, lest the LRU takes a hot file for an unused one. */
+#define INODE_REFRESH_USES 256
+/* <root>/<catalog>/data/<group>/seg-N/shard-N/sidx/<rule>/<part>/<file>: 9 levels below the root. */
+#define DIRECTORY_LEVELS_MAX 12
+
+/* Identity of a file; false for block devices and the like. */
+static __always_inline bool regular_file(struct inode *inode, struct inode_key *key)
+{
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG)
+		return false;
+	key->ino = BPF_CORE_READ(inode, i_ino);
+	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	key->generation = BPF_CORE_READ(inode, i_generation);
+	return true;
+}
+
+static __always_inline bool on_known_device(u32 dev)
+{
+	for (u32 i = 0; i < DEVICES_MAX; i++) {
+		if (i >= control.device_count)
+			return false;
+		if (control.device[i] == dev)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline u32 *kind_by_name(char tag, const void *name)
+{
+	struct name_key key = { .text = { tag } };
+
+	bpf_probe_read_kernel_str(key.text + 1, sizeof(key.text) - 1, name);
+	return bpf_map_lookup_elem(&names, &key);
+}
+
+/* Kind by the whole name of a file, else by what follows its last dot. */
+static __always_inline u32 *kind_of_file(const void *name)
+{
+	struct name_key key = { .text = { NAME_IS_FILE } };
+	u32 *kind, dot = 0;
+
+	bpf_probe_read_kernel_str(key.text + 1, sizeof(key.text) - 1, name);
+	kind = bpf_map_lookup_elem(&names, &key);
+	if (kind)
+		return kind;
+#pragma unroll
+	for (u32 i = 1; i < NAME_BYTES; i++) {
+		if (key.text[i] == '.')
+			dot = i;
+	}
+	return dot ? kind_by_name(NAME_IS_EXTENSION, name + dot) : NULL;
+}
+
+/* Looks for the file's component; not found is an answer too, until the directories change. */
+static __always_inline struct inode_class resolve(struct inode *inode, u32 dev)
+{
+	struct inode_class class = { .component = COMPONENT_UNKNOWN, .epoch = control.epoch };
+	const void *alias = BPF_CORE_READ(inode, i_dentry.first);
+	u32 *known, *kind, kind_value = 0;
+	bool by_directory = false;
+
+	if (!alias || !on_known_device(dev))
+		return class;
+
+	struct dentry *dentry = (struct dentry *)(alias - dentry_alias_offset());
+
+	kind = kind_of_file(BPF_CORE_READ(dentry, d_name.name));
+	if (kind)
+		kind_value = *kind;
+	for (u32 i = 0; i < DIRECTORY_LEVELS_MAX; i++) {
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+
+		if (!parent || parent == dentry)
+			break;
+		dentry = parent;
+
+		struct directory_key key = { .ino = BPF_CORE_READ(dentry, d_inode, i_ino), .dev = dev };
+
+		known = bpf_map_lookup_elem(&directories, &key);
+		if (known) {
+			class.component = *known + (kind_value & (FILE_KINDS - 1));
+			class.found = true;
+			break;
+		}
+		/* A directory's name says more than that of the file: sidx/0001/primary.bin is an index. */
+		kind = by_directory ? NULL : kind_by_name(NAME_IS_DIRECTORY, BPF_CORE_READ(dentry, d_name.name));
+		if (kind) {
+			kind_value = *kind;
+			by_directory = true;
+		}
+	}
+	return class;
+}
+
+static __always_inline bool is_current(const struct inode_class *class)
+{
+	return class->found || class->epoch == control.epoch;
+}
+
+/* Class of a file of the target; a file seen for the first time is remembered. */
+static __always_inline struct inode_class class_in_lru(struct inode *inode, const struct inode_key *key)
+{
+	struct inode_class *known = bpf_map_lookup_elem(&inodes, key);
+
+	if (known && is_current(known))
+		return *known;
+
+	struct inode_class fresh = resolve(inode, key->dev);
+
+	bpf_map_update_elem(&inodes, key, &fresh, BPF_ANY);
+	return fresh;
+}
+
+static __always_inline struct inode_class class_of(struct inode *inode, const struct inode_key *key)
+{
+	u32 index = bpf_get_smp_processor_id() * INODE_CACHE_SLOTS + (key->ino & (INODE_CACHE_SLOTS - 1));
+	struct inode_slot *slot = bpf_map_lookup_elem(&inode_cache, &index);
+
+	if (!slot)
+		return class_in_lru(inode, key);
+	if (slot->key.ino == key->ino && slot->key.generation == key->generation && slot->key.dev == key->dev &&
+	    is_current(&slot->class) && ++slot->uses % INODE_REFRESH_USES)
+		return slot->class;
+
+	struct inode_class class = class_in_lru(inode, key);
+
+	/* Invalid while it changes, for whoever interrupts this program on its CPU. */
+	slot->key.ino = 0;
+	barrier();
+	slot->key.generation = key->generation;
+	slot->key.dev = key->dev;
+	slot->class = class;
+	slot->uses = 0;
+	barrier();
+	slot->key.ino = key->ino;
+	return class;
+}
+
+/*
+ * Class of a file whose pages leave, which concerns every file of the machine: false for one that is neither
+ * remembered nor in a directory of the target.
+ */
+static __always_inline bool class_if_ours(struct inode *inode, const struct inode_key *key, struct inode_class *class)
+{
+	struct inode_class *known = bpf_map_lookup_elem(&inodes, key);
+
+	if (known) {
+		*class = is_current(known) ? *known : class_in_lru(inode, key);
+		return true;
+	}
+	if (!on_known_device(key->dev))
+		return false;
+	*class = resolve(inode, key->dev);
+	return class->found;
+}
+
+#endif /* FILES_BPF_H */

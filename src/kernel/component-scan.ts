@@ -1,0 +1,124 @@
+/** Finds the target's directories and files on disk, through its own root: no shared volume is needed. */
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import type { NativeProbe } from "./addon.js";
+import {
+  catalogDirectories,
+  catalogRoots,
+  kindOf,
+  type ComponentDirectory,
+  type ComponentTable,
+} from "./components.js";
+import {
+  kernelDevice,
+  kernelDeviceOfStat,
+  mountOf,
+  overlayLayers,
+  parseMounts,
+  type Mount,
+} from "./device-numbers.js";
+
+/** A directory with the number that kernel events would show. */
+export interface FoundDirectory extends ComponentDirectory {
+  readonly ino: bigint;
+  /** As the kernel encodes it. */
+  readonly dev: number;
+}
+
+/** Files remembered at the start, newest segments first; half of what the kernel can remember. */
+const SEEDED_FILES_MAX = 8192;
+
+/** The directories of a process of the target; those that cannot be seen are left out. */
+export function scanDirectories(pid: number, commandLine: readonly string[]): FoundDirectory[] {
+  const mounts = parseMounts(readOrEmpty(`/proc/${pid}/mountinfo`));
+  return catalogRoots(commandLine, linkOrRoot(`/proc/${pid}/cwd`)).flatMap(({ layout, path }) => {
+    const groups =
+      layout.groups === undefined ? [] : folderNames(`/proc/${pid}/root${path}/${layout.groups}`);
+    return catalogDirectories(layout, path, groups).flatMap((directory) => locate(pid, directory, mounts));
+  });
+}
+
+function locate(pid: number, directory: ComponentDirectory, mounts: readonly Mount[]): FoundDirectory[] {
+  const mount = mountOf(mounts, directory.path);
+  if (mount?.type !== "overlay") {
+    const status = statOrNothing(`/proc/${pid}/root${directory.path}`);
+    if (!status) return [];
+    // btrfs gives each subvolume a device of its own in stat(2), and none of them to the kernel's events.
+    const dev =
+      mount?.type === "btrfs" ? kernelDevice(mount.major, mount.minor) : kernelDeviceOfStat(status.dev);
+    return [{ ...directory, ino: status.ino, dev }];
+  }
+  return overlayLayers(mount, directory.path).flatMap((layer) => {
+    const status = statOrNothing(layer);
+    return status ? [{ ...directory, ino: status.ino, dev: kernelDeviceOfStat(status.dev) }] : [];
+  });
+}
+
+/** Remembers files that were cached before the start, which a later event may show without their directory. */
+export function seedFiles(
+  probe: NativeProbe,
+  pid: number,
+  directories: readonly FoundDirectory[],
+  table: ComponentTable,
+): number {
+  let seeded = 0;
+  const walk = (directory: FoundDirectory, below: string): void => {
+    const folder = `/proc/${pid}/root${directory.path}${below}`;
+    // Segments are named by their time.
+    const entries = entriesOf(folder).sort((a, b) => (a.name < b.name ? 1 : -1));
+    for (const entry of entries) {
+      if (seeded >= SEEDED_FILES_MAX) return;
+      const path = `${below}/${entry.name}`;
+      if (entry.isDirectory()) walk(directory, path);
+      else if (
+        entry.isFile() &&
+        probe.seedFile(
+          `${folder}/${entry.name}`,
+          table.baseOf(directory) + kindOf(path.slice(1)),
+          directory.dev,
+        )
+      ) {
+        seeded++;
+      }
+    }
+  };
+  for (const directory of directories)
+    if (directory.dbGroup !== "n/a" || directory.catalog === "schema") walk(directory, "");
+  return seeded;
+}
+
+function entriesOf(path: string) {
+  try {
+    return readdirSync(path, { withFileTypes: true });
+  } catch {
+    // Gone or forbidden: its files stay of unknown component, which is shown.
+    return [];
+  }
+}
+
+function folderNames(path: string): string[] {
+  return entriesOf(path).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+}
+
+function statOrNothing(path: string) {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return undefined;
+  }
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function linkOrRoot(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,132 @@
+/** Components: the parts of the target that counts are kept apart for. Pure. */
+import {
+  CATALOGS,
+  DEFAULT_ROOT,
+  FILE_KIND_NAMES,
+  NAME_RULES,
+  type CatalogLayout,
+} from "./banyandb-layout.js";
+
+/** Names of a component; the tags of measure page_cache_component, in their order. */
+export interface Component {
+  readonly catalog: string;
+  readonly dbGroup: string;
+  readonly fileKind: string;
+}
+
+/** A directory to be watched: files below it belong to this catalog and group. */
+export interface ComponentDirectory {
+  /** As the target sees it. */
+  readonly path: string;
+  readonly catalog: string;
+  readonly dbGroup: string;
+}
+
+/** Files in none of the directories. */
+const UNKNOWN: Component = { catalog: "unknown", dbGroup: "n/a", fileKind: "n/a" };
+/** Files in a directory for which no number was left. */
+const OTHER = "other";
+/** Above the directory of any group. */
+const NO_GROUP = "n/a";
+
+/** Where the catalogs are, by the target's command line. Relative roots are taken from its working directory. */
+export function catalogRoots(
+  commandLine: readonly string[],
+  workingDirectory: string,
+): { readonly layout: CatalogLayout; readonly path: string }[] {
+  return CATALOGS.map((layout) => {
+    const root = flagValue(commandLine, layout.rootFlag) ?? DEFAULT_ROOT;
+    const absolute = root.startsWith("/") ? root : `${workingDirectory}/${root}`;
+    return { layout, path: `${absolute.replace(/\/+$/, "")}/${layout.directory}` };
+  });
+}
+
+/** Value of `--flag value` or `--flag=value`; the last one wins, as in the flag parser of BanyanDB. */
+function flagValue(commandLine: readonly string[], flag: string): string | undefined {
+  let value: string | undefined;
+  commandLine.forEach((word, i) => {
+    if (word === flag) value = commandLine[i + 1];
+    else if (word.startsWith(`${flag}=`)) value = word.slice(flag.length + 1);
+  });
+  return value;
+}
+
+/**
+ * Directories of one catalog, the more general first.
+ * @param groups names found in the directory of groups
+ */
+export function catalogDirectories(
+  layout: CatalogLayout,
+  path: string,
+  groups: readonly string[],
+): ComponentDirectory[] {
+  const { catalog } = layout;
+  const general = { path, catalog, dbGroup: NO_GROUP };
+  if (layout.groups === undefined) return [general];
+  const data = `${path}/${layout.groups}`;
+  return [general, ...groups.map((group) => ({ path: `${data}/${group}`, catalog, dbGroup: group }))];
+}
+
+export interface ComponentTable {
+  /** Number of the files of kind 0 of this catalog and group; a new one where there is none yet. */
+  readonly baseOf: (directory: Pick<ComponentDirectory, "catalog" | "dbGroup">) => number;
+  /** Names behind a component number. */
+  readonly describe: (component: number) => Component;
+  /** Components from here on were never given away. */
+  readonly used: () => number;
+}
+
+/**
+ * Gives numbers to catalogs and groups: 0 is unknown, the first base is `other`, and each base has room for the
+ * kinds. A number is never given to another group, since its counts may not all be delivered yet.
+ */
+export function createComponentTable(limits: { componentsMax: number; fileKinds: number }): ComponentTable {
+  const { componentsMax, fileKinds } = limits;
+  const names = [UNKNOWN, { catalog: OTHER, dbGroup: NO_GROUP, fileKind: "n/a" }];
+  const bases = new Map<string, number>();
+  return {
+    baseOf: ({ catalog, dbGroup }) => {
+      const key = `${catalog}\u0000${dbGroup}`;
+      const known = bases.get(key);
+      if (known !== undefined) return known;
+      if ((names.length + 1) * fileKinds > componentsMax) return fileKinds;
+      const base = names.push({ catalog, dbGroup, fileKind: "n/a" }) * fileKinds - fileKinds;
+      bases.set(key, base);
+      return base;
+    },
+    describe: (component) => {
+      const owner = names[Math.floor(component / fileKinds)] ?? UNKNOWN;
+      if (owner === UNKNOWN) return UNKNOWN;
+      return { ...owner, fileKind: FILE_KIND_NAMES[component % fileKinds] ?? "n/a" };
+    },
+    used: () => names.length * fileKinds,
+  };
+}
+
+/** The rules as the kernel takes them: first letter of what the name is of, the name, the kind's number. */
+export function kernelNames(): { readonly tag: string; readonly text: string; readonly kind: number }[] {
+  return NAME_RULES.map(({ of, name, kind }) => ({
+    tag: of.slice(0, 1),
+    text: name,
+    kind: FILE_KIND_NAMES.indexOf(kind),
+  }));
+}
+
+/** Kind of a file by the same rules as the kernel's, from its path below the directory of its group. */
+export function kindOf(relativePath: string): number {
+  const folders = relativePath.split("/");
+  const file = folders.pop() ?? "";
+  const extension = file.lastIndexOf(".") < 0 ? "" : file.slice(file.lastIndexOf("."));
+  const rule =
+    folders
+      .reverse()
+      .map((name) => ruleFor("directory", name))
+      .find((found) => found !== undefined) ??
+    ruleFor("file", file) ??
+    ruleFor("extension", extension);
+  return rule === undefined ? 0 : FILE_KIND_NAMES.indexOf(rule.kind);
+}
+
+function ruleFor(of: "file" | "extension" | "directory", name: string) {
+  return NAME_RULES.find((rule) => rule.of === of && rule.name === name);
+}

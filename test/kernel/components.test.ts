@@ -1,0 +1,135 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
+import { expect } from "chai";
+import { openKernel, type Kernel } from "../../src/kernel/kernel.js";
+import type { Log } from "../../src/model/log.js";
+import { requireTracing } from "../support/kernel.js";
+import { startReader, type Reader } from "../support/reader.js";
+
+const FILE_BYTES = 1 << 20;
+const FILE_PAGES = FILE_BYTES / 4096;
+const READS = 64;
+/** As component-follower.ts has it, and a little more. */
+const RESCAN_MS = 5200;
+
+const SEGMENT = "measure/data/g1/seg-20261124";
+/** Files of a BanyanDB, and what they belong to. */
+const FILES: readonly (readonly [path: string, component: string])[] = [
+  [`${SEGMENT}/shard-0/0000000000000001/fv.bin`, "measure g1 data"],
+  [`${SEGMENT}/shard-0/0000000000000001/primary.bin`, "measure g1 metadata"],
+  [`${SEGMENT}/shard-0/0000000000000001/default.tfm`, "measure g1 metadata"],
+  [`${SEGMENT}/shard-0/0000000000000001.snp`, "measure g1 metadata"],
+  [`${SEGMENT}/sidx/000000000001.seg`, "measure g1 index"],
+  [`${SEGMENT}/metadata`, "measure g1 metadata"],
+  ["stream/data/g2/seg-20261124/shard-0/idx/000000000001.seg", "stream g2 index"],
+  ["stream/data/g2/seg-20261124/shard-0/0000000000000001/timestamps.bin", "stream g2 data"],
+  ["trace/data/g3/seg-20261124/shard-0/sidx/rule/0000000000000001/primary.bin", "trace g3 index"],
+  ["trace/data/g3/seg-20261124/shard-0/0000000000000001/spans.bin", "trace g3 data"],
+  ["property/data/g4/shard-0/000000000001.seg", "property g4 index"],
+  ["schema-property/data/_schema/shard-0/000000000001.seg", "schema n/a index"],
+  ["measure/snapshots/x/fv.bin", "measure n/a data"],
+  ["elsewhere/file", "unknown n/a n/a"],
+];
+
+const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  throttled: () => undefined,
+};
+
+describe("components of the target's files", function () {
+  this.timeout(60_000);
+  let root: string;
+  let kernel: Kernel | undefined;
+
+  beforeEach(() => {
+    root = mkdtempSync("/var/tmp/banyandb-ebpf-sidecar-test-");
+  });
+  afterEach(() => {
+    kernel?.close();
+    rmSync(root, { recursive: true });
+  });
+
+  function make(path: string): string {
+    const file = `${root}/${path}`;
+    mkdirSync(dirname(file), { recursive: true });
+    execFileSync("dd", ["if=/dev/urandom", `of=${file}`, "bs=1M", "count=1", "conv=fsync", "status=none"]);
+    return file;
+  }
+
+  /** A process that has the flags of a BanyanDB with its data below `root`, and reads one file. */
+  function banyandReading(file: string): Promise<Reader> {
+    const flags = ["measure", "stream", "trace", "property", "schema-server"].map(
+      (kind) => `--${kind}-root-path=${root}`,
+    );
+    return startReader(file, { pattern: "random", bytes: 4096, ops: READS, call: "pread", flags });
+  }
+
+  function watch(): Kernel {
+    kernel = openKernel(requireTracing(), { name: "x", command: root, pid: undefined }, SILENT);
+    return kernel;
+  }
+
+  /** Counter by component, for those where it is not 0. */
+  function byComponent(watched: Kernel, counter: string): Record<string, number> {
+    const { counters } = watched.read();
+    const { names } = watched.layout;
+    const result: Record<string, number> = {};
+    for (let c = 0; c * names.length < counters.length; c++) {
+      const value = Number(counters[c * names.length + names.indexOf(counter)]);
+      if (value === 0) continue;
+      const { catalog, dbGroup, fileKind } = watched.describe(c);
+      result[`${catalog} ${dbGroup} ${fileKind}`] = value;
+    }
+    return result;
+  }
+
+  async function readFile(watched: Kernel, file: string): Promise<void> {
+    const reader = await banyandReading(file);
+    watched.follow();
+    await reader.run();
+    await reader.end();
+  }
+
+  it("are known by the directory and the name", async () => {
+    const files = FILES.map(([path]) => make(path));
+    const watched = watch();
+    for (const file of files) await readFile(watched, file);
+    const expected: Record<string, number> = {};
+    for (const [, component] of FILES) expected[component] = (expected[component] ?? 0) + READS;
+    expect(byComponent(watched, "reads")).to.deep.equal(expected);
+  });
+
+  it("stay known of a file that was cached before the start, never read since, and unlinked", async () => {
+    const file = make(`${SEGMENT}/shard-0/0000000000000001/fv.bin`);
+    const other = make("elsewhere/file");
+    execFileSync("cat", [file], { stdio: ["ignore", "ignore", "inherit"] });
+    const watched = watch();
+    await readFile(watched, other);
+    unlinkSync(file);
+    expect(byComponent(watched, "pages_evicted_truncate")).to.deep.equal({ "measure g1 data": FILE_PAGES });
+  });
+
+  it("are found for a group that appears later, and its files are in the right catalog at once", async () => {
+    const first = make(`${SEGMENT}/shard-0/0000000000000001/fv.bin`);
+    const watched = watch();
+    await readFile(watched, first);
+    const later = make("measure/data/g9/seg-20261124/shard-0/0000000000000001/fv.bin");
+    const reader = await banyandReading(later);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    watched.follow();
+    await reader.run();
+    await reader.end();
+    const before = byComponent(watched, "reads");
+    expect([before, { "measure g1 data": READS, "measure g9 data": READS }]).to.satisfy(
+      ([seen]: Record<string, number>[]) =>
+        seen?.["measure n/a data"] === READS || seen?.["measure g9 data"] === READS,
+    );
+    await new Promise((resolve) => setTimeout(resolve, RESCAN_MS));
+    await readFile(watched, later);
+    expect(byComponent(watched, "reads")["measure g9 data"]).to.be.at.least(READS);
+  });
+});
