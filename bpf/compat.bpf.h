@@ -31,6 +31,19 @@ struct folio___folio_nr_pages {
 	unsigned int _folio_nr_pages;
 };
 
+/* Before that the order: _folio_order from 5.19 on, compound_order of the second page in 5.x. */
+struct folio___folio_order {
+	unsigned char _folio_order;
+};
+
+/* 5.16: the page cache consists of folios; before, its tracepoints give pages. */
+struct page___cache {
+	struct address_space *mapping;
+	unsigned long index;
+	unsigned long flags;
+	unsigned char compound_order;
+};
+
 /* 7.2: d_alias moved from the named union d_u into an anonymous one. */
 struct dentry___anonymous {
 	struct hlist_node d_alias;
@@ -53,7 +66,10 @@ static __always_inline bool folio_is_large(const void *folio)
 {
 	u64 flags = 0;
 
-	if (bpf_core_field_exists(struct folio___flags_struct, flags.f))
+	if (!bpf_core_type_exists(struct folio))
+		bpf_probe_read_kernel(&flags, sizeof(flags),
+				      folio + bpf_core_field_offset(struct page___cache, flags));
+	else if (bpf_core_field_exists(struct folio___flags_struct, flags.f))
 		bpf_probe_read_kernel(&flags, sizeof(flags),
 				      folio + bpf_core_field_offset(struct folio___flags_struct,
 								    flags.f));
@@ -64,23 +80,53 @@ static __always_inline bool folio_is_large(const void *folio)
 	return flags & (1ull << bpf_core_enum_value(enum pageflags, PG_head));
 }
 
-/* Pages of a folio. A small folio has no second page, so the count may be read only where PG_head
- * is set. */
+/* Pages of a folio. A small folio has no second page, so the count may be read only where PG_head is set. */
 static __always_inline u64 folio_pages(const void *folio)
 {
 	u32 pages = 1;
+	u8 order = 0;
 
 	if (!folio_is_large(folio))
 		return 1;
-	if (bpf_core_field_exists(struct folio___nr_pages, _nr_pages))
+	if (bpf_core_field_exists(struct folio___nr_pages, _nr_pages)) {
 		bpf_probe_read_kernel(&pages, sizeof(pages),
-				      folio + bpf_core_field_offset(struct folio___nr_pages,
-								    _nr_pages));
-	else
-		bpf_probe_read_kernel(&pages, sizeof(pages),
-				      folio + bpf_core_field_offset(struct folio___folio_nr_pages,
-								    _folio_nr_pages));
+				      folio + bpf_core_field_offset(struct folio___nr_pages, _nr_pages));
+	} else if (bpf_core_field_exists(struct folio___folio_nr_pages, _folio_nr_pages)) {
+		bpf_probe_read_kernel(
+			&pages, sizeof(pages),
+			folio + bpf_core_field_offset(struct folio___folio_nr_pages, _folio_nr_pages));
+	} else {
+		if (bpf_core_field_exists(struct folio___folio_order, _folio_order))
+			folio += bpf_core_field_offset(struct folio___folio_order, _folio_order);
+		else
+			folio += bpf_core_type_size(struct page) +
+				 bpf_core_field_offset(struct page___cache, compound_order);
+		bpf_probe_read_kernel(&order, sizeof(order), folio);
+		pages = 1u << (order & 31);
+	}
 	return pages;
+}
+
+static __always_inline struct address_space *folio_mapping(const void *folio)
+{
+	struct address_space *mapping = NULL;
+	u32 offset = bpf_core_type_exists(struct folio) ?
+			     bpf_core_field_offset(struct folio, mapping) :
+			     bpf_core_field_offset(struct page___cache, mapping);
+
+	bpf_probe_read_kernel(&mapping, sizeof(mapping), folio + offset);
+	return mapping;
+}
+
+static __always_inline u64 folio_index(const void *folio)
+{
+	u64 index = 0;
+	u32 offset = bpf_core_type_exists(struct folio) ?
+			     bpf_core_field_offset(struct folio, index) :
+			     bpf_core_field_offset(struct page___cache, index);
+
+	bpf_probe_read_kernel(&index, sizeof(index), folio + offset);
+	return index;
 }
 
 /* Where in a dentry the node is by which its inode lists it. */

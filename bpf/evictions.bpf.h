@@ -18,8 +18,8 @@
 SEC("tp_btf/mm_filemap_delete_from_page_cache")
 int on_delete(u64 *ctx)
 {
-	struct folio *folio = (struct folio *)ctx[0];
-	struct inode *inode = BPF_CORE_READ(folio, mapping, host);
+	void *folio = (void *)ctx[0];
+	struct inode *inode = BPF_CORE_READ(folio_mapping(folio), host);
 	struct inode_key key = {};
 
 	if (!regular_file(inode, &key))
@@ -32,13 +32,15 @@ int on_delete(u64 *ctx)
 	if (!c)
 		return 0;
 
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	u64 pages = folio_pages(folio);
 
-	if (task->flags & PF_KSWAPD) {
+	u32 flags = TASK_READ(task, flags);
+
+	if (flags & PF_KSWAPD) {
 		ADD(c, pages_evicted_kswapd, pages);
-	} else if (task->flags & PF_MEMALLOC) {
-		if (is_target(task->tgid))
+	} else if (flags & PF_MEMALLOC) {
+		if (is_target(current_tgid()))
 			ADD(c, pages_evicted_direct, pages);
 		else
 			ADD(c, pages_evicted_foreign, pages);

@@ -61,6 +61,10 @@ struct folio {
 	unsigned long index;
 };
 
+struct page {
+	unsigned long flags;
+};
+
 struct file {
 	long long f_pos;
 	struct address_space *f_mapping;
@@ -101,6 +105,7 @@ struct pid {
 };
 
 struct task_struct {
+	void *stack;
 	unsigned int flags;
 	int pid;
 	int tgid;
@@ -125,6 +130,30 @@ struct pt_regs {
 struct iovec {
 	void *iov_base;
 	u64 iov_len;
+};
+
+struct kiocb {
+	struct file *ki_filp;
+	long long ki_pos;
+};
+
+struct iov_iter {
+	u64 count;
+};
+
+/* Records of the classic tracepoints (include/trace/events/filemap.h); 7.1 moved i_ino and made it u64. */
+struct trace_event_raw_mm_filemap_op_page_cache {
+	u64 i_ino;
+	unsigned long index;
+	u32 s_dev;
+	unsigned char order;
+};
+
+struct trace_event_raw_mm_filemap_op_page_cache_range {
+	u64 i_ino;
+	u32 s_dev;
+	unsigned long index;
+	unsigned long last_index;
 };
 
 struct seq_file;

@@ -5,6 +5,7 @@
 
 #include "kernel_types.h"
 #include "page_cache.h"
+#include "task.bpf.h"
 #include <bpf/bpf_helpers.h>
 
 /* Maps of [cpu][...] get their max_entries from user space, which knows the possible CPUs. */
@@ -55,6 +56,14 @@ struct {
 	__type(value, struct inode_class);
 } inodes SEC(".maps");
 
+/* The same by number alone, for records that have no more; generation is 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, INODES_MAX);
+	__type(key, struct inode_key);
+	__type(value, struct inode_class);
+} inodes_by_number SEC(".maps");
+
 struct inode_slot {
 	struct inode_key key;
 	struct inode_class class;
@@ -99,6 +108,14 @@ struct {
 	__type(value, struct thread_state);
 } threads SEC(".maps");
 
+/* The same where there is no task storage (before 5.11): by thread id, forgotten when it is not used. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, struct thread_state);
+} threads_by_id SEC(".maps");
+
 /* What any thread of the machine must remember between begin and end of a reclaim. */
 struct reclaim_state {
 	u64 begin_ns;
@@ -113,6 +130,35 @@ struct {
 	__type(key, int);
 	__type(value, struct reclaim_state);
 } reclaimers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, struct reclaim_state);
+} reclaimers_by_id SEC(".maps");
+
+/* State of the current thread in one of the two maps; NULL where it has none, or none could be made. */
+#define THREAD_STATE(map, task, create)                                                            \
+	({                                                                                         \
+		void *state_;                                                                      \
+		if (has_helper(task_storage_get)) {                                                \
+			state_ = bpf_task_storage_get(&map, task, NULL,                            \
+						      (create) ? BPF_LOCAL_STORAGE_GET_F_CREATE :  \
+								 0);                               \
+		} else {                                                                           \
+			u64 id_ = bpf_get_current_pid_tgid();                                      \
+			state_ = bpf_map_lookup_elem(&map##_by_id, &id_);                          \
+			if (!state_ && (create)) {                                                 \
+				bpf_map_update_elem(&map##_by_id, &id_, &zero_state, BPF_NOEXIST); \
+				state_ = bpf_map_lookup_elem(&map##_by_id, &id_);                  \
+			}                                                                          \
+		}                                                                                  \
+		state_;                                                                            \
+	})
+
+/* As large as the largest of the states. */
+static const struct thread_state zero_state;
 
 /* Atomic, because a preemptible program may be interleaved with another one on its CPU; costs nothing here. */
 #define ADD(record, name, n) __sync_fetch_and_add(&(record)->value[COUNTER_##name], (n))

@@ -98,6 +98,8 @@ enum pressure_scope { SCOPE_TARGET, SCOPE_NODE, SCOPE_COUNT };
 #define DEVICES_MAX 8
 #define COMM_BYTES 16
 
+enum self_test_result { SELF_TEST_NOT_RUN, SELF_TEST_UNKNOWN, SELF_TEST_ON, SELF_TEST_OFF };
+
 /*
  * What user space tells the programs, and they each other; in mapped memory. A slot is taken by user space or,
  * the moment the target is executed, by a program; it is freed by user space or when the process ends.
@@ -111,7 +113,13 @@ struct control {
 	unsigned int epoch;
 	/* Raised once a tick: tells the intervals of distinct tasks apart. */
 	unsigned int interval;
+	unsigned int reserved;
 	unsigned int device_count;
+	/* Whether the classic tracepoints count, instead of the raw ones. */
+	unsigned int count_records;
+	/* The self-test: who reads, and what was seen of preemption while a program ran. */
+	unsigned int self_test_tgid;
+	unsigned int self_test_result;
 	unsigned int device[DEVICES_MAX];
 	/* Name of the target as its threads have it right after execve; empty where it is not known by name. */
 	char exec_name[COMM_BYTES];
@@ -119,7 +127,7 @@ struct control {
 	/* Monotonic time at which a program took the slot; 0 where user space did. */
 	unsigned long long taken_ns[TARGETS_MAX];
 };
-_Static_assert(sizeof(struct control) == 24 + 4 * DEVICES_MAX + COMM_BYTES + 12 * TARGETS_MAX,
+_Static_assert(sizeof(struct control) == 40 + 4 * DEVICES_MAX + COMM_BYTES + 12 * TARGETS_MAX,
 	       "struct control has a hole");
 
 /* A directory of the target; dev as the kernel encodes it (major << 20 | minor). */

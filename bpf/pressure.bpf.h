@@ -19,21 +19,16 @@ static __always_inline struct pressure *pressure_of(enum pressure_scope scope)
 }
 
 /* Where a task's reclaim is counted besides the node: NULL where it is not the target's. */
-static __always_inline struct pressure *pressure_of_target(struct task_struct *task)
+static __always_inline struct pressure *pressure_of_target(void)
 {
-	return is_target(task->tgid) ? pressure_of(SCOPE_TARGET) : NULL;
-}
-
-static __always_inline struct reclaim_state *reclaim_state_of(struct task_struct *task, u64 flags)
-{
-	return bpf_task_storage_get(&reclaimers, task, NULL, flags);
+	return is_target(current_tgid()) ? pressure_of(SCOPE_TARGET) : NULL;
 }
 
 static __always_inline void begin_reclaim(bool direct)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pressure *node = pressure_of(SCOPE_NODE), *target = pressure_of_target(task);
-	struct reclaim_state *state = reclaim_state_of(task, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct task_struct *task = current_task();
+	struct pressure *node = pressure_of(SCOPE_NODE), *target = pressure_of_target();
+	struct reclaim_state *state = THREAD_STATE(reclaimers, task, true);
 	bool new_task = false;
 
 	if (!node)
@@ -61,9 +56,9 @@ static __always_inline void begin_reclaim(bool direct)
 
 static __always_inline void end_reclaim(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pressure *node = pressure_of(SCOPE_NODE), *target = pressure_of_target(task);
-	struct reclaim_state *state = reclaim_state_of(task, 0);
+	struct task_struct *task = current_task();
+	struct pressure *node = pressure_of(SCOPE_NODE), *target = pressure_of_target();
+	struct reclaim_state *state = THREAD_STATE(reclaimers, task, false);
 
 	if (!node || !state || !state->begin_ns)
 		return;
@@ -109,7 +104,7 @@ SEC("tp_btf/mm_vmscan_lru_shrink_inactive")
 int on_shrink_inactive(u64 *ctx)
 {
 	struct pressure *node = pressure_of(SCOPE_NODE);
-	struct pressure *target = pressure_of_target(bpf_get_current_task_btf());
+	struct pressure *target = pressure_of_target();
 
 	if (node) {
 		ADD_PRESSURE(node, pages_scanned, ctx[1]);

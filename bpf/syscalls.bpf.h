@@ -7,6 +7,7 @@
 #define SYSCALLS_BPF_H
 
 #include "kernel_types.h"
+#include "task.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
@@ -67,18 +68,15 @@ enum syscall_x86_64 {
  */
 #define NR_kernel_thread (-3)
 
-static __always_inline struct pt_regs *user_regs(struct task_struct *task)
-{
-	return (struct pt_regs *)bpf_task_pt_regs(task);
-}
-
 static __always_inline long syscall_nr(struct task_struct *task)
 {
-	if (task->flags & PF_IO_WORKER)
+	u32 flags = TASK_READ(task, flags);
+
+	if (flags & PF_IO_WORKER)
 		return NR_io_worker;
-	if (task->flags & PF_KTHREAD)
+	if (flags & PF_KTHREAD)
 		return NR_kernel_thread;
-	return (int)user_regs(task)->orig_ax;
+	return (int)REGS_READ(user_regs(task), orig_ax);
 }
 
 static __always_inline bool is_hint(long nr)
@@ -135,13 +133,22 @@ static __always_inline bool is_write(long nr)
 /* The open file behind a descriptor of the task, or NULL. */
 static __always_inline struct file *file_of(struct task_struct *task, u64 descriptor)
 {
-	struct file **table = task->files->fdt->fd;
+	struct file **table = has_helper(get_current_task_btf) ? task->files->fdt->fd :
+								 BPF_CORE_READ(task, files, fdt, fd);
 	struct file *file = NULL;
 
 	/* The table is sized by max_fds, but a running syscall has already proved its descriptor.
 	 */
 	bpf_probe_read_kernel(&file, sizeof(file), table + (u32)descriptor);
 	return file;
+}
+
+/* The open file that the running syscall reads or writes, or NULL. */
+static __always_inline struct file *syscall_file(struct task_struct *task, long nr)
+{
+	struct pt_regs *regs = user_regs(task);
+
+	return file_of(task, nr == NR_sendfile ? REGS_READ(regs, si) : REGS_READ(regs, di));
 }
 
 /* Whether the open file reads or writes through this mapping. */
@@ -187,25 +194,25 @@ static __always_inline bool read_request(struct task_struct *task, long nr, stru
 	struct pt_regs *regs = user_regs(task);
 
 	if (nr == NR_pread64) {
-		request->pos = regs->r10;
-		request->count = regs->dx;
+		request->pos = REGS_READ(regs, r10);
+		request->count = REGS_READ(regs, dx);
 		return true;
 	}
 	if (nr == NR_read) {
-		request->count = regs->dx;
+		request->count = REGS_READ(regs, dx);
 	} else if (nr == NR_readv || nr == NR_preadv || nr == NR_preadv2) {
-		request->count = iovec_bytes(regs->si, regs->dx);
+		request->count = iovec_bytes(REGS_READ(regs, si), REGS_READ(regs, dx));
 		if (!request->count)
 			return false;
-		if (nr != NR_readv && (long long)regs->r10 >= 0) {
-			request->pos = regs->r10;
+		if (nr != NR_readv && (long long)REGS_READ(regs, r10) >= 0) {
+			request->pos = REGS_READ(regs, r10);
 			return true;
 		}
 	} else {
 		return false;
 	}
 	/* f_pos moves only when the syscall is over. */
-	struct file *file = file_of(task, regs->di);
+	struct file *file = file_of(task, REGS_READ(regs, di));
 	if (!file)
 		return false;
 	request->pos = BPF_CORE_READ(file, f_pos);

@@ -101,7 +101,7 @@ int list_tasks(struct bpf_iter__task *ctx)
 	if (!task || task->pid != task->tgid)
 		return 0;
 
-	struct pid *reader = bpf_get_current_task_btf()->thread_pid;
+	struct pid *reader = TASK_READ(current_task(), thread_pid);
 	struct pid *pid = task->thread_pid;
 
 	/* A process that is being released has no pid any more. */

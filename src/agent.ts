@@ -126,7 +126,7 @@ export function runAgent(options: AgentOptions): Agent {
 
 function openOrDegrade(config: Config, log: Log): Kernel | KernelError {
   try {
-    return openKernel(loadAddon(packageRoot()), config.target, log);
+    return openKernel(loadAddon(packageRoot()), { target: config.target, tier: config.kernel.tier }, log);
   } catch (error) {
     const problem = KernelError.from(error, "open", "the kernel side");
     if (!config.kernel.allowDegraded) throw problem;

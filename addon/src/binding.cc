@@ -141,6 +141,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::ReadCounters>("readCounters"),
                            InstanceMethod<&Probe::ReadPressure>("readPressure"),
                            InstanceMethod<&Probe::NextInterval>("nextInterval"),
+                           InstanceMethod<&Probe::UseRecords>("useRecords"),
                            InstanceMethod<&Probe::Stats>("stats"),
                            InstanceMethod<&Probe::Detach>("detach"),
                            InstanceMethod<&Probe::Close>("close"),
@@ -150,9 +151,12 @@ class Probe : public Napi::ObjectWrap<Probe> {
   explicit Probe(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Probe>(info) {
     const Napi::Value options = info[0];
     if (!options.IsObject()) throw Napi::TypeError::New(info.Env(), "options must be an object");
-    const auto names = ToStrings(options.As<Napi::Object>().Get("programs"), "options.programs");
+    const auto object = options.As<Napi::Object>();
+    const auto names = ToStrings(object.Get("programs"), "options.programs");
+    const auto spare = object.Has("spare") ? ToStrings(object.Get("spare"), "options.spare")
+                                           : std::vector<std::string>();
     Guard(info.Env(), [&] {
-      probe_ = std::make_unique<PageCacheProbe>(names);
+      probe_ = std::make_unique<PageCacheProbe>(names, spare);
       return info.Env().Undefined();
     });
   }
@@ -169,6 +173,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
       Napi::Object object = Napi::Object::New(env);
       object.Set("name", program.name);
       object.Set("hook", program.hook);
+      object.Set("spare", program.spare);
       object.Set("attached", program.attached);
       if (program.error) object.Set("error", ToJs(env, *program.error));
       return object;
@@ -254,6 +259,11 @@ class Probe : public Napi::ObjectWrap<Probe> {
     return info.Env().Undefined();
   }
 
+  Napi::Value UseRecords(const Napi::CallbackInfo& info) {
+    Opened(info);
+    return Napi::Boolean::New(info.Env(), probe_->UseRecords());
+  }
+
   Napi::Value ReadCounters(const Napi::CallbackInfo& info) {
     const PageCacheProbe& probe = Opened(info);
     if (!info[0].IsTypedArray() ||
@@ -306,12 +316,15 @@ Napi::Value ProbeFeatures(const Napi::CallbackInfo& info) {
     const KernelFacts facts = ProbeKernel();
     Napi::Object object = Napi::Object::New(env);
     object.Set("release", facts.release);
+    object.Set("version", facts.version);
     object.Set("machine", facts.machine);
     object.Set("possibleCpus", facts.possible_cpus);
     object.Set("pageBytes", Napi::Number::New(env, static_cast<double>(facts.page_bytes)));
     object.Set("btf", ToJs(facts.btf));
     object.Set("permission", ToJs(facts.permission));
     object.Set("permissionReason", facts.permission_reason);
+    object.Set("preemptibleRawTracepoints", ToJs(facts.preemptible_raw_tracepoints));
+    object.Set("preemptMode", facts.preempt_mode);
     object.Set("hooks", ToArray(env, facts.hooks, [&](const HookFact& hook) {
                  Napi::Object entry = Napi::Object::New(env);
                  entry.Set("program", hook.program);

@@ -20,6 +20,8 @@ struct HookFact {
 
 struct KernelFacts {
   std::string release;
+  // Its build, such as "#1 SMP PREEMPT_DYNAMIC Debian 6.12.107-1 (2026-08-01)".
+  std::string version;
   // As uname says: "x86_64".
   std::string machine;
   int possible_cpus;
@@ -28,6 +30,10 @@ struct KernelFacts {
   // Whether a tracing program may be loaded; the reason names the missing capability.
   Answer permission;
   std::string permission_reason;
+  // Whether programs on raw tracepoints can be preempted, and lose events then.
+  Answer preemptible_raw_tracepoints;
+  // none, voluntary, full or lazy; empty where it cannot be had.
+  std::string preempt_mode;
   std::vector<HookFact> hooks;
 };
 

@@ -23,6 +23,8 @@ bpf_map* FindMap(const bpf_object* object, const char* name) {
   return map;
 }
 
+bool HasPrefix(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
+
 size_t RoundUpToPage(size_t bytes) {
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return (bytes + page - 1) / page * page;
@@ -52,10 +54,20 @@ ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus) {
   bpf_map__set_max_entries(FindMap(object.get(), "inode_cache"), cpus * INODE_CACHE_SLOTS);
   bpf_map__set_max_entries(FindMap(object.get(), "pressure"), cpus * SCOPE_COUNT);
   bpf_program* program = nullptr;
+  bool records = false;
   bpf_object__for_each_program(program, object.get()) {
     const bool wanted = std::count(names.begin(), names.end(), bpf_program__name(program)) > 0;
     bpf_program__set_autoload(program, wanted);
+    records = records || (wanted && HasPrefix(bpf_program__section_name(program), "tracepoint/"));
   }
+  // Maps that only other kernels, or programs that are not wanted, would use.
+  const bool task_storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1;
+  for (const char* name : {"threads", "reclaimers"}) {
+    bpf_map__set_autocreate(FindMap(object.get(), name), task_storage);
+    bpf_map__set_autocreate(FindMap(object.get(), (std::string(name) + "_by_id").c_str()),
+                            !task_storage);
+  }
+  bpf_map__set_autocreate(FindMap(object.get(), "inodes_by_number"), records);
   return object;
 }
 
@@ -107,12 +119,17 @@ void RenewFilter(control* c) {
 
 }  // namespace
 
-PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names)
+PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names,
+                               const std::vector<std::string>& spare)
     : possible_cpus_(libbpf_num_possible_cpus()) {
   if (possible_cpus_ <= 0) throw BpfError("count", "possible CPUs", -possible_cpus_);
-  object_ = OpenWith(names, possible_cpus_);
-  for (const std::string& name : names)
-    programs_.push_back({name, HookOf(object_.get(), name), false, std::nullopt});
+  std::vector<std::string> all = names;
+  all.insert(all.end(), spare.begin(), spare.end());
+  object_ = OpenWith(all, possible_cpus_);
+  for (const std::string& name : all) {
+    const bool is_spare = std::count(names.begin(), names.end(), name) == 0;
+    programs_.push_back({name, HookOf(object_.get(), name), is_spare, false, std::nullopt});
+  }
 
   // One bad program fails the load of all: then each is tried alone, and the good ones go in
   // together.
@@ -139,21 +156,35 @@ PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names)
   control_ = Map(control, PROT_READ | PROT_WRITE);
 
   for (Program& program : programs_) {
-    if (program.error) continue;
-    LibbpfLog log;
-    LinkPtr link(
-        bpf_program__attach(bpf_object__find_program_by_name(object_.get(), program.name.c_str())));
-    if (!link) {
-      program.error.emplace("attach", "program " + program.name + " (" + program.hook + ")", errno,
-                            log.Tail());
-      continue;
-    }
-    program.attached = true;
-    if (program.hook == kTaskIterator)
-      task_iterator_ = std::move(link);
-    else
-      links_.push_back(std::move(link));
+    if (!program.error && !program.spare) Attach(&program);
   }
+}
+
+void PageCacheProbe::Attach(Program* program) {
+  LibbpfLog log;
+  LinkPtr link(
+      bpf_program__attach(bpf_object__find_program_by_name(object_.get(), program->name.c_str())));
+  if (!link) {
+    program->error.emplace("attach", "program " + program->name + " (" + program->hook + ")", errno,
+                           log.Tail());
+    return;
+  }
+  program->attached = true;
+  if (program->hook == kTaskIterator)
+    task_iterator_ = std::move(link);
+  else
+    links_.push_back(std::move(link));
+}
+
+bool PageCacheProbe::UseRecords() {
+  bool all = true;
+  for (Program& program : programs_) {
+    if (!program.spare || program.attached) continue;
+    if (!program.error) Attach(&program);
+    all = all && program.attached;
+  }
+  if (all) __atomic_store_n(&ControlOf(control_)->count_records, 1, __ATOMIC_RELEASE);
+  return all;
 }
 
 std::vector<task_record> PageCacheProbe::Tasks() {

@@ -17,6 +17,7 @@ class PageCacheProbe {
   struct Program {
     std::string name;
     std::string hook;
+    bool spare;
     bool attached;
     // Why it is not attached.
     std::optional<BpfError> error;
@@ -46,9 +47,10 @@ class PageCacheProbe {
     uint64_t run_time_ns;
   };
 
-  // Loads and attaches the named programs of the object, each as far as the kernel lets it: one
-  // that cannot load never stops the others. Throws BpfError where none can be loaded.
-  explicit PageCacheProbe(const std::vector<std::string>& names);
+  // Loads the named programs of the object, each as far as the kernel lets it, and attaches those
+  // that are not spare: one that cannot load never stops the others. Throws BpfError where none can
+  // be loaded. The spare programs are attached by UseRecords().
+  PageCacheProbe(const std::vector<std::string>& names, const std::vector<std::string>& spare);
 
   const std::vector<Program>& programs() const { return programs_; }
 
@@ -84,6 +86,10 @@ class PageCacheProbe {
   // Sums the pressure counters over all CPUs into [scope][counter].
   void ReadPressure(uint64_t* into) const;
 
+  // Attaches the spare programs and lets the classic tracepoints count from now on; false, and
+  // nothing changes, where they cannot all be attached.
+  bool UseRecords();
+
   // Begins a new interval for the counting of distinct tasks.
   void NextInterval();
 
@@ -96,6 +102,8 @@ class PageCacheProbe {
   uint64_t MapBytes() const;
 
  private:
+  void Attach(Program* program);
+
   ObjectPtr object_;
   std::vector<Program> programs_;
   std::vector<LinkPtr> links_;

@@ -56,13 +56,13 @@ const SILENT: Log = {
   throttled: () => undefined,
 };
 
-function kernelPart({ target }: Config): Pick<CheckReport, "host" | "kernel"> {
+function kernelPart({ target, kernel: { tier } }: Config): Pick<CheckReport, "host" | "kernel"> {
   let host: string | undefined;
   try {
     const addon = loadAddon(packageRoot());
     const { release, machine } = addon.probeFeatures();
     host = `${release} ${machine}`;
-    const kernel = openKernel(addon, target, SILENT);
+    const kernel = openKernel(addon, { target, tier }, SILENT);
     try {
       kernel.follow();
       return { host, kernel: { state: "measures", status: kernel.status() } };

@@ -29,8 +29,13 @@ export interface TargetConfig {
   readonly pid: number | undefined;
 }
 
+/** Ways to see the target's reads, the best first; docs/ARCHITECTURE.md says which kernel has which. */
+export const TIER_NAMES = ["tracing", "fentry", "kprobe", "partial", "procfs"] as const;
+export type Tier = (typeof TIER_NAMES)[number];
+export type TierChoice = "auto" | Tier;
+
 export interface KernelConfig {
-  readonly tier: "auto" | "tracing";
+  readonly tier: TierChoice;
   /** Start even where nothing can be measured, and say so in /health. */
   readonly allowDegraded: boolean;
 }

@@ -2,6 +2,7 @@
  * Every option of the sidecar, declared once: file, environment, flags, help, `print-config` and the test of
  * configs/default.yaml are derived from this table.
  */
+import { TIER_NAMES, type TierChoice } from "./config.js";
 import {
   duration,
   ENDPOINTS,
@@ -77,9 +78,9 @@ export const SETTINGS = {
 
   "kernel.tier": {
     doc: "How reads are seen: auto takes the best that this kernel offers, a tier takes that one or none",
-    format: oneOf("auto", "tracing"),
+    format: oneOf("auto", ...TIER_NAMES),
     default: "auto",
-  } as Setting<"auto" | "tracing">,
+  } as Setting<TierChoice>,
   "kernel.allow_degraded": {
     doc: "Start even where nothing can be measured, and say so in /health",
     format: YES_OR_NO,

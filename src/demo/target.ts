@@ -25,8 +25,8 @@ const WORKLOAD_DIRECTORY = "/var/tmp";
 /**
  * @throws KernelError where nothing can be measured
  */
-export async function findDemoTarget(target: Config["target"], log: Log): Promise<DemoTarget> {
-  const kernel = openKernel(loadAddon(packageRoot()), target, log);
+export async function findDemoTarget({ target, kernel: { tier } }: Config, log: Log): Promise<DemoTarget> {
+  const kernel = openKernel(loadAddon(packageRoot()), { target, tier }, log);
   kernel.follow();
   const { targets } = kernel.status();
   kernel.close();

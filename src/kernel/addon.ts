@@ -17,6 +17,8 @@ export interface HookFact {
 
 export interface KernelFacts {
   readonly release: string;
+  /** Its build as uname(2) says, such as `#1 SMP PREEMPT_DYNAMIC Debian 6.12.107-1`. */
+  readonly version: string;
   /** As uname(2) says, such as x86_64. */
   readonly machine: string;
   readonly possibleCpus: number;
@@ -26,12 +28,18 @@ export interface KernelFacts {
   readonly permission: Answer;
   /** The failed attempt, with what is missing; else empty. */
   readonly permissionReason: string;
+  /** Whether programs on raw tracepoints can be preempted, and lose events then. */
+  readonly preemptibleRawTracepoints: Answer;
+  /** none, voluntary, full or lazy; empty where it cannot be had. */
+  readonly preemptMode: string;
   readonly hooks: readonly HookFact[];
 }
 
 export interface NativeProgram {
   readonly name: string;
   readonly hook: string;
+  /** Loaded only, to be attached by `useRecords`. */
+  readonly spare: boolean;
   readonly attached: boolean;
   /** An Error with code, errno, operation, object and hint. */
   readonly error?: Error;
@@ -94,6 +102,8 @@ export interface NativeProbe {
   readCounters(into: BigUint64Array): void;
   /** Sums over all CPUs into `[scope][counter]`: the target, then the node. */
   readPressure(into: BigUint64Array): void;
+  /** Attaches the spare programs and lets them count; false, and nothing changes, where that cannot be. */
+  useRecords(): boolean;
   /** Begins a new interval, in which each task counts as another one. */
   nextInterval(): void;
   stats(): NativeStats;
@@ -105,8 +115,8 @@ export interface NativeProbe {
 
 export interface NativeAddon {
   probeFeatures(): KernelFacts;
-  /** Loads and attaches the named programs; throws where none can be loaded. */
-  open(options: { readonly programs: readonly string[] }): NativeProbe;
+  /** Loads the named programs and attaches those that are not spare; throws where none can be loaded. */
+  open(options: { readonly programs: readonly string[]; readonly spare?: readonly string[] }): NativeProbe;
   readonly counterNames: readonly string[];
   readonly pressureNames: readonly string[];
   readonly componentsMax: number;

@@ -1,69 +1,162 @@
 /** From facts about the kernel to what is to be loaded. Pure. */
-import type { KernelFacts } from "./addon.js";
+import type { Tier, TierChoice } from "../config/config.js";
+import type { Answer, KernelFacts } from "./addon.js";
 
 export interface Choice {
-  readonly tier: "tracing" | "none";
-  /** Programs to load. */
+  readonly tier: Tier | "none";
+  /** Programs to load and attach. */
   readonly programs: readonly string[];
+  /** Programs to load, and to attach where the others turn out to lose events. */
+  readonly spare: readonly string[];
+  /** Whether the spare programs count from the beginning. */
+  readonly useRecords: boolean;
   /** Why programs are left out, or why there is no tier at all; by program name, or `kernel`. */
   readonly reasons: ReadonlyMap<string, string>;
 }
 
-/** Without these there is nothing to say about reads. */
-const TRACING_NEEDS = ["on_get_pages", "on_add"] as const;
+/** Programs of every tier that has programs. */
+export const COMMON_PROGRAMS = [
+  "on_delete",
+  "on_exec",
+  "on_exit",
+  "list_tasks",
+  "on_direct_reclaim_begin",
+  "on_direct_reclaim_end",
+  "on_memcg_reclaim_begin",
+  "on_memcg_reclaim_end",
+  "on_shrink_inactive",
+] as const;
+/** Classic tracepoints in place of raw ones; the first keeps what their records lack. */
+const RECORDS = ["on_add_resolve", "on_add_record", "on_get_pages_record"] as const;
+/** The function that does buffered reads, since 5.12 and before. */
+const READ_EXITS = ["on_filemap_read_exit", "on_buffered_read_exit"] as const;
+const READ_ENTRIES = ["on_filemap_read_entry", "on_buffered_read_entry"] as const;
 
-/** What a program counts; without the program the counter is absent, not 0. */
-const COUNTED_BY: readonly { readonly programs: readonly string[]; readonly counters: readonly string[] }[] =
-  [
-    { programs: ["on_get_pages"], counters: ["reads", "pages_requested", "read_bytes"] },
-    {
-      programs: ["on_get_pages", "on_add"],
-      counters: ["reads_hit", "reads_missed", "pages_hit", "pages_missed", "pages_readahead"],
-    },
-    { programs: ["on_add"], counters: ["pages_prefetched", "pages_faulted", "pages_written", "pages_added"] },
-    {
-      programs: ["on_delete"],
-      counters: ["kswapd", "direct", "foreign", "hint", "truncate", "other"].map(
-        (cause) => `pages_evicted_${cause}`,
-      ),
-    },
-    { programs: ["on_exit"], counters: ["storage_read_bytes", "storage_write_bytes"] },
-    { programs: ["on_direct_reclaim_begin"], counters: ["direct_reclaims", "direct_reclaim_tasks"] },
-    { programs: ["on_memcg_reclaim_begin"], counters: ["memcg_reclaims"] },
-    {
-      programs: ["direct", "memcg"].flatMap((kind) => [`on_${kind}_reclaim_begin`, `on_${kind}_reclaim_end`]),
-      counters: ["reclaim_stall_us"],
-    },
-    { programs: ["on_shrink_inactive"], counters: ["pages_scanned", "pages_reclaimed"] },
-  ];
+const READERS = ["on_get_pages", "on_get_pages_record", ...READ_EXITS, ...READ_ENTRIES];
+const ADDERS = ["on_add", "on_add_record"];
+const RECLAIM = ["direct", "memcg"].flatMap((kind) => [`on_${kind}_reclaim_begin`, `on_${kind}_reclaim_end`]);
 
-/** The programs to load on a kernel with these facts. */
-export function choosePrograms(facts: KernelFacts): Choice {
-  const reasons = new Map<string, string>();
-  const none = (reason: string): Choice => ({
-    tier: "none",
-    programs: [],
-    reasons: reasons.set("kernel", reason),
-  });
-
-  if (facts.machine !== "x86_64") return none(`${facts.machine} is not supported, only x86_64`);
-  if (facts.btf === "no") return none("the kernel has no BTF (/sys/kernel/btf/vmlinux)");
-  if (facts.permission === "no") return none(facts.permissionReason);
-  // An unknown answer is tried: loading will tell.
-  for (const hook of facts.hooks) if (hook.exists === "no") reasons.set(hook.program, hook.reason);
-  for (const program of TRACING_NEEDS) {
-    const reason = reasons.get(program);
-    if (reason !== undefined) return none(`tier tracing needs kernel 6.12 or later: ${reason}`);
-  }
-  const programs = facts.hooks.map(({ program }) => program).filter((program) => !reasons.has(program));
-  return { tier: "tracing", programs, reasons };
-}
+/** What programs count: one of each list must be attached, else the counters are absent, not 0. */
+const COUNTED_BY: readonly {
+  readonly oneOfEach: readonly (readonly string[])[];
+  readonly counters: readonly string[];
+}[] = [
+  { oneOfEach: [READERS], counters: ["reads", "pages_requested", "read_bytes"] },
+  { oneOfEach: [READERS, ADDERS], counters: ["reads_hit", "pages_hit"] },
+  {
+    oneOfEach: [ADDERS],
+    counters: [
+      "reads_missed",
+      ...["missed", "readahead", "prefetched", "faulted", "written", "added"].map((kind) => `pages_${kind}`),
+    ],
+  },
+  {
+    oneOfEach: [["on_delete"]],
+    counters: ["kswapd", "direct", "foreign", "hint", "truncate", "other"].map(
+      (cause) => `pages_evicted_${cause}`,
+    ),
+  },
+  { oneOfEach: [["on_exit"]], counters: ["storage_read_bytes", "storage_write_bytes"] },
+  { oneOfEach: [["on_direct_reclaim_begin"]], counters: ["direct_reclaims", "direct_reclaim_tasks"] },
+  { oneOfEach: [["on_memcg_reclaim_begin"]], counters: ["memcg_reclaims"] },
+  { oneOfEach: RECLAIM.map((program) => [program]), counters: ["reclaim_stall_us"] },
+  { oneOfEach: [["on_shrink_inactive"]], counters: ["pages_scanned", "pages_reclaimed"] },
+];
 
 /** Names of the counters that can be had with these programs attached. */
 export function availableCounters(attached: ReadonlySet<string>): ReadonlySet<string> {
   return new Set(
-    COUNTED_BY.filter(({ programs }) => programs.every((program) => attached.has(program))).flatMap(
-      ({ counters }) => counters,
-    ),
+    COUNTED_BY.filter(({ oneOfEach }) =>
+      oneOfEach.every((some) => some.some((p) => attached.has(p))),
+    ).flatMap(({ counters }) => counters),
   );
+}
+
+/** The programs of one tier, or why it cannot be had. */
+type TierPlan = Pick<Choice, "programs" | "spare" | "useRecords"> | string;
+
+/** Tiers that read the kernel's events, the best first. */
+const TIERS = ["tracing", "fentry", "kprobe", "partial"] as const;
+
+/**
+ * The programs to load on a kernel with these facts. What loses nothing is decided by what was probed, never by a
+ * version.
+ */
+export function choosePrograms(facts: KernelFacts, wanted: TierChoice): Choice {
+  const none = (reason: string): Choice => ({
+    ...EMPTY,
+    tier: "none",
+    reasons: new Map([["kernel", reason]]),
+  });
+
+  if (wanted === "procfs") return { ...EMPTY, tier: "procfs", reasons: new Map() };
+  if (facts.machine !== "x86_64") return none(`${facts.machine} is not supported, only x86_64`);
+  if (facts.btf === "no") return none("the kernel has no BTF (/sys/kernel/btf/vmlinux)");
+  if (facts.permission === "no") return none(facts.permissionReason);
+
+  const reasons = new Map<string, string>();
+  // An unknown answer is tried: loading will tell.
+  for (const { program, exists, reason } of facts.hooks) if (exists === "no") reasons.set(program, reason);
+  const failures: string[] = [];
+  for (const tier of wanted === "auto" ? TIERS : [wanted]) {
+    const plan = planTier(tier, facts, reasons, wanted === "auto");
+    if (typeof plan !== "string") {
+      const has = (program: string) => !reasons.has(program);
+      const programs = [...plan.programs, ...COMMON_PROGRAMS.filter(has)];
+      return { ...plan, tier, programs, reasons };
+    }
+    failures.push(`${tier}: ${plan}`);
+  }
+  return none(failures.join("; "));
+}
+
+const EMPTY = { programs: [], spare: [], useRecords: false };
+
+function planTier(
+  tier: (typeof TIERS)[number],
+  facts: KernelFacts,
+  reasons: ReadonlyMap<string, string>,
+  auto: boolean,
+): TierPlan {
+  switch (tier) {
+    case "tracing":
+      return planTracing(facts, reasons);
+    case "fentry":
+      // A trampoline on a preemptible kernel loses up to 15 % of the events (measured); never by our own choice.
+      if (auto && preemptible(facts) !== "no")
+        return "the kernel may be preempted, and trampolines lose events then";
+      return planFunction(READ_EXITS, reasons);
+    case "kprobe":
+      return planFunction(READ_ENTRIES, reasons);
+    case "partial":
+      return reasons.get("on_add") ?? { programs: ["on_add"], spare: [], useRecords: false };
+  }
+}
+
+function planTracing(facts: KernelFacts, reasons: ReadonlyMap<string, string>): TierPlan {
+  const raw = reasons.get("on_get_pages") ?? reasons.get("on_add");
+  if (raw !== undefined) return `needs kernel 6.12 or later (${raw})`;
+  const noRecords = RECORDS.map((program) => reasons.get(program)).find((reason) => reason !== undefined);
+  const loses = facts.preemptibleRawTracepoints === "yes" && preemptible(facts) !== "no";
+  if (noRecords !== undefined) return { programs: ["on_get_pages", "on_add"], spare: [], useRecords: false };
+  if (loses) return { programs: [], spare: RECORDS, useRecords: true };
+  // Where the self-test could not tell, the spare programs wait for the first lost event.
+  const spare = facts.preemptibleRawTracepoints === "no" ? [] : RECORDS;
+  return { programs: ["on_get_pages", "on_add"], spare, useRecords: false };
+}
+
+/** The one of these that this kernel has, with the adds. */
+function planFunction(programs: readonly string[], reasons: ReadonlyMap<string, string>): TierPlan {
+  const program = programs.find((candidate) => !reasons.has(candidate));
+  if (program === undefined) return programs.map((candidate) => reasons.get(candidate)).join(", ");
+  return reasons.get("on_add") ?? { programs: [program, "on_add"], spare: [], useRecords: false };
+}
+
+/** Whether a task can be preempted in the kernel. */
+function preemptible({ preemptMode, version }: KernelFacts): Answer {
+  if (preemptMode === "none" || preemptMode === "voluntary") return "no";
+  if (preemptMode !== "") return "yes";
+  // Without debugfs the build must tell: PREEMPT_DYNAMIC may be anything.
+  if (version.includes("PREEMPT_DYNAMIC")) return "unknown";
+  return version.includes("PREEMPT") ? "yes" : "no";
 }

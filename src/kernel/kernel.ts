@@ -1,17 +1,18 @@
 /** The kernel side as the agent sees it: numbers to read, processes to follow, and what is attached. */
-import type { Config } from "../config/config.js";
+import type { Config, TierChoice } from "../config/config.js";
 import type { CounterLayout } from "../model/counters.js";
 import type { Log } from "../model/log.js";
 import type { KernelStatus, ProbeStatus } from "../model/status.js";
 import type { KernelFacts, NativeAddon, NativeProbe, Task } from "./addon.js";
-import { availableCounters, choosePrograms, type Choice } from "./choose.js";
+import { availableCounters, choosePrograms, COMMON_PROGRAMS, type Choice } from "./choose.js";
 import { followComponents } from "./component-follower.js";
 import type { Component } from "./components.js";
 import { KernelError } from "./errors.js";
-import { cgroupPressure, nodePressure, processNames, storageBytesOf } from "./proc-files.js";
+import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
 import type { PressureFiles } from "./pressure-files.js";
+import { followProcesses } from "./process-follower.js";
+import { openProcfs } from "./procfs-kernel.js";
 import { trackStorage, type StorageBytes } from "./storage-bytes.js";
-import { createResolver, type Target } from "./targets.js";
 
 /** Everything that one read-out gives; all numbers only grow. */
 export interface KernelReading {
@@ -24,7 +25,6 @@ export interface KernelReading {
 }
 
 export interface Kernel {
-  readonly facts: KernelFacts;
   readonly layout: CounterLayout;
   /** Counters that this kernel can have; the others are absent. */
   readonly available: ReadonlySet<string>;
@@ -49,13 +49,18 @@ const ENDED_STORAGE = { read: "ended_storage_read_bytes", write: "ended_storage_
  * Opens the kernel side for the configured target.
  * @throws KernelError where nothing can be measured; code EPERM or EACCES where that is for want of permission
  */
-export function openKernel(addon: NativeAddon, target: Config["target"], log: Log): Kernel {
+export function openKernel(
+  addon: NativeAddon,
+  { target, tier }: { readonly target: Config["target"]; readonly tier: TierChoice },
+  log: Log,
+): Kernel {
   const facts = probe(addon);
-  const choice = choosePrograms(facts);
+  const choice = choosePrograms(facts, tier);
   if (choice.tier === "none") throw nothingMeasured(facts, choice);
+  if (choice.tier === "procfs") return openProcfs(target, log);
   let native: NativeProbe;
   try {
-    native = addon.open({ programs: choice.programs });
+    native = addon.open({ programs: choice.programs, spare: choice.spare });
   } catch (error) {
     throw KernelError.from(error, "load", "BPF programs");
   }
@@ -85,11 +90,23 @@ function attachedKernel(
   native: NativeProbe,
   { facts, choice, target, log }: { facts: KernelFacts; choice: Choice; target: Config["target"]; log: Log },
 ): Kernel {
-  const probes = probeStatus(facts, choice, native);
-  const attached = new Set(probes.filter((p) => p.attached).map(({ name }) => name));
-  const storage = trackStorage(storageBytesOf);
+  const probes = () => probeStatus(facts, choice, native);
+  const storage = trackStorage(storageBytesOf, true);
   const components = followComponents(addon, native, log);
-  const processes = followProcesses(addon, native, target, log);
+  const processes = followProcesses(
+    {
+      tasks: () => tasksOf(native),
+      setTargets: (tgids) => {
+        native.setTargets(tgids);
+      },
+      targetsMax: addon.targetsMax,
+    },
+    target,
+    log,
+  );
+  // Only a name can be told at the execve; a pid or a command line is found by looking.
+  if (target.pid === undefined && target.command === undefined) native.setExecName(target.name);
+  if (choice.useRecords) native.useRecords();
   const counterAt = (name: string) => addon.counterNames.indexOf(name);
   const readCounters = () => {
     const values = new BigUint64Array(components.used() * addon.counterNames.length);
@@ -98,13 +115,25 @@ function attachedKernel(
   };
   const eventsMissed = () => {
     const lost = readCounters()[counterAt(EVENTS_WITHOUT_STATE)] ?? 0n;
-    return native
-      .stats()
-      .programs.reduce((sum, program) => sum + Number(program.recursionMisses), Number(lost));
+    return recursionMisses(native) + Number(lost);
   };
 
+  const attached = new Set(
+    probes()
+      .filter((p) => p.attached)
+      .map(({ name }) => name),
+  );
+
+  /** Where raw tracepoints turn out to lose events, the classic ones count from then on. */
+  function preferLossless(): void {
+    if (choice.spare.length === 0 || choice.useRecords || switched || recursionMisses(native) === 0) return;
+    switched = true;
+    const done = native.useRecords();
+    log.warn("raw tracepoints lose events on this kernel", { counting_by_classic_tracepoints_now: done });
+  }
+  let switched = false;
+
   return {
-    facts,
     layout: { names: addon.counterNames, components: addon.componentsMax },
     available: availableCounters(attached),
     describe: components.describe,
@@ -124,10 +153,11 @@ function attachedKernel(
     follow() {
       for (const { task } of processes.follow()) storage.add(task);
       components.follow(processes.targets());
+      preferLossless();
     },
     status: () => ({
       tier: choice.tier,
-      probes,
+      probes: probes(),
       eventsMissed: eventsMissed(),
       targets: processes.targets().map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
     }),
@@ -149,45 +179,24 @@ function readPressure(addon: NativeAddon, native: NativeProbe): KernelReading["p
   return { target: scope(0), node: scope(1) };
 }
 
-interface ProcessFollower {
-  /** Looks again; returns the processes that are new. */
-  follow(): readonly Target[];
-  readonly targets: () => readonly Target[];
+/** Events that the kernel kept from a program because it was interrupted in itself. */
+function recursionMisses(native: NativeProbe): number {
+  return native.stats().programs.reduce((sum, program) => sum + Number(program.recursionMisses), 0);
 }
 
-function followProcesses(
-  addon: NativeAddon,
-  native: NativeProbe,
-  target: Config["target"],
-  log: Log,
-): ProcessFollower {
-  const resolver = createResolver(target, process.pid, processNames);
-  /** Undefined until they were looked for. */
-  let targets: readonly Target[] | undefined;
-  // Only a name can be told at the execve; a pid or a command line is found by looking.
-  if (target.pid === undefined && target.command === undefined) native.setExecName(target.name);
-  return {
-    follow() {
-      const found = resolver.resolve(tasksOf(native)).slice(0, addon.targetsMax);
-      const before = targets ?? [];
-      if (targets && sameProcesses(found, targets)) return [];
-      native.setTargets(found.map(({ task }) => task.tgid));
-      logChange(log, before, found);
-      targets = found;
-      return found.filter((now) => !before.some((old) => isSameProcess(old, now)));
-    },
-    targets: () => targets ?? [],
-  };
-}
-
+/** What the tier wants, and what it would want on a better kernel. */
 function probeStatus(facts: KernelFacts, choice: Choice, native: NativeProbe): ProbeStatus[] {
-  const loaded = new Map(native.programs.map((program) => [program.name, program]));
-  return facts.hooks.map(({ program, hook }) => {
-    const state = loaded.get(program);
-    if (state?.attached === true) return { name: program, hook, attached: true };
-    const reason = state?.error?.message ?? choice.reasons.get(program) ?? "not loaded";
-    return { name: program, hook, attached: false, reason };
+  const hooks = new Map(facts.hooks.map(({ program, hook }) => [program, hook]));
+  const loaded = native.programs
+    .filter(({ spare, attached }) => attached || !spare)
+    .map(({ name, hook, attached, error }): ProbeStatus =>
+      attached ? { name, hook, attached } : { name, hook, attached, reason: error?.message ?? "not loaded" },
+    );
+  const left = COMMON_PROGRAMS.filter((name) => choice.reasons.has(name)).map((name): ProbeStatus => {
+    const reason = choice.reasons.get(name) ?? "";
+    return { name, hook: hooks.get(name) ?? "", attached: false, reason };
   });
+  return [...loaded, ...left];
 }
 
 function tasksOf(native: NativeProbe): Task[] {
@@ -196,22 +205,4 @@ function tasksOf(native: NativeProbe): Task[] {
   } catch (error) {
     throw KernelError.from(error, "list", "processes");
   }
-}
-
-function isSameProcess({ task: a }: Target, { task: b }: Target): boolean {
-  return a.tgid === b.tgid && a.startTimeNs === b.startTimeNs;
-}
-
-function sameProcesses(a: readonly Target[], b: readonly Target[]): boolean {
-  return a.length === b.length && a.every((target, i) => isSameProcess(target, b[i] ?? target));
-}
-
-function logChange(log: Log, before: readonly Target[], after: readonly Target[]): void {
-  const missingIn = (targets: readonly Target[]) => (target: Target) =>
-    !targets.some((other) => isSameProcess(other, target));
-  for (const { task, command } of after.filter(missingIn(before)))
-    log.info("target process found", { pid: task.pid, command });
-  for (const { task } of before.filter(missingIn(after)))
-    log.info("target process is gone", { pid: task.pid });
-  if (after.length === 0) log.warn("no target process is running; waiting for one");
 }

@@ -28,6 +28,25 @@ function commandLine(pid: number): string[] {
   return words.at(-1) === "" ? words.slice(0, -1) : words;
 }
 
+/** Nanoseconds of a clock tick of /proc/PID/stat (USER_HZ, which is 100 on all of Linux). */
+const TICK_NS = 10_000_000n;
+
+/** A process by its own file; undefined where it is gone. Its global number is not to be had there. */
+export function taskOf(pid: number): Task | undefined {
+  const stat = readOrEmpty(`/proc/${pid}/stat`);
+  // pid (comm) state ppid ...; the name may hold anything, so the last parenthesis counts. Start time is field 22.
+  const [open, close] = [stat.indexOf("("), stat.lastIndexOf(")")];
+  const ticks = stat.slice(close + 2).split(" ")[19];
+  if (open < 0 || ticks === undefined) return undefined;
+  return {
+    pid,
+    tgid: pid,
+    startTimeNs: BigInt(ticks) * TICK_NS,
+    comm: stat.slice(open + 1, close),
+    counted: false,
+  };
+}
+
 /** What a process has moved from and to storage; undefined where it is gone or forbidden. */
 export function storageBytesOf(pid: number): StorageBytes | undefined {
   return parseProcIo(readOrEmpty(`/proc/${pid}/io`));

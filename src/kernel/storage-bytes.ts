@@ -28,23 +28,34 @@ const sum = (a: StorageBytes, b: StorageBytes): StorageBytes => ({
 });
 const max = (a: bigint, b: bigint) => (a > b ? a : b);
 
-/** @param bytesOf what a living process has moved, undefined where it is gone or forbidden */
-export function trackStorage(bytesOf: (pid: number) => StorageBytes | undefined): StorageTracker {
-  const living = new Map<string, Task>();
+/**
+ * @param bytesOf what a living process has moved, undefined where it is gone or forbidden
+ * @param exitsAreCounted whether a program adds what a process had moved at its end; else the last reading counts
+ */
+export function trackStorage(
+  bytesOf: (pid: number) => StorageBytes | undefined,
+  exitsAreCounted: boolean,
+): StorageTracker {
+  const living = new Map<string, { pid: number; last: StorageBytes }>();
+  let gone = NO_BYTES;
   let baseline = NO_BYTES;
   let reached = NO_BYTES;
   return {
     add(task) {
-      living.set(keyOf(task), task);
-      if (!task.counted) baseline = sum(baseline, bytesOf(task.pid) ?? NO_BYTES);
+      const now = bytesOf(task.pid) ?? NO_BYTES;
+      living.set(keyOf(task), { pid: task.pid, last: now });
+      if (!task.counted) baseline = sum(baseline, now);
     },
     total(ended) {
       let total = ended;
-      for (const [key, { pid }] of living) {
-        const bytes = bytesOf(pid);
-        if (bytes) total = sum(total, bytes);
+      for (const [key, { pid, last }] of living) {
+        const now = bytesOf(pid);
+        if (now) living.set(key, { pid, last: now });
         else living.delete(key);
+        if (!now && !exitsAreCounted) gone = sum(gone, last);
+        total = sum(total, now ?? NO_BYTES);
       }
+      total = sum(total, gone);
       // A process may end between the two readings and be in both or in neither: then the next one is right.
       reached = {
         read: max(reached.read, total.read - baseline.read),

@@ -2,7 +2,7 @@
  * How far the counts are off for the ways to read whose range cannot be seen in the registers:
  * `npm run bench:inexact`. Prints the truth by cachestat(2), what was counted, and the difference.
  */
-import { difference, openProbe, readCounts, requireTracing, undisturbed } from "../support/kernel.js";
+import { difference, openProbe, readCounts, requireReads, undisturbed } from "../support/kernel.js";
 import { makeFile, startReader, type ReaderOptions, type Truth } from "../support/reader.js";
 
 const FILE_BYTES = 64 << 20;
@@ -13,7 +13,7 @@ const WAYS: readonly ReaderOptions[] = (["pread", "sendfile", "io_uring"] as con
   { call, pattern: "unaligned", bytes: 300_000, ops: OPS },
 ]);
 
-const addon = requireTracing();
+const addon = requireReads();
 const probe = openProbe(addon);
 const file = makeFile(FILE_BYTES);
 

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import type { DemoResult } from "../../src/demo/result.js";
-import { requireTracing } from "../support/kernel.js";
+import { requireReads } from "../support/kernel.js";
 import { packageRoot } from "../support/package-root.js";
 import { makeFile, startReader } from "../support/reader.js";
 import { startSidecar, type Ended } from "../support/sidecar.js";
@@ -66,7 +66,7 @@ describe("demo", function () {
   });
 
   it("counts what the watched process counts itself, and what bpftool finds in the map", async () => {
-    const { counterNames } = requireTracing();
+    const { counterNames } = requireReads();
     const file = makeFile(16 << 20);
     const reader = await startReader(file.path, { pattern: "unaligned", bytes: 100_000, ops: 700 });
     const target = ["--set", `target.pid=${reader.pid}`, "--set", "interval=200ms"];

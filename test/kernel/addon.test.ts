@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import type { NativeAddon } from "../../src/kernel/addon.js";
-import { openProbe, readCounts, requireTracing } from "../support/kernel.js";
+import { openProbe, readCounts, requireReads } from "../support/kernel.js";
 import { packageRoot } from "../support/package-root.js";
 import { makeFile, startReader } from "../support/reader.js";
 
@@ -62,7 +62,7 @@ describe("addon", function () {
   let addon: NativeAddon;
 
   before(() => {
-    addon = requireTracing();
+    addon = requireReads();
   });
 
   it("reads the same counters as bpftool", async () => {

@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect } from "chai";
-import { openKernel, type Kernel } from "../../src/kernel/kernel.js";
+import type { Kernel } from "../../src/kernel/kernel.js";
 import type { Log } from "../../src/model/log.js";
-import { requireTracing } from "../support/kernel.js";
+import { openTestedKernel } from "../support/kernel.js";
 import { startReader, type Reader } from "../support/reader.js";
 
 const FILE_BYTES = 1 << 20;
@@ -69,7 +69,7 @@ describe("components of the target's files", function () {
   }
 
   function watch(): Kernel {
-    kernel = openKernel(requireTracing(), { name: "x", command: root, pid: undefined }, SILENT);
+    kernel = openTestedKernel({ name: "x", command: root, pid: undefined }, SILENT);
     return kernel;
   }
 

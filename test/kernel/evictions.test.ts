@@ -7,7 +7,7 @@ import {
   evictedByOthers,
   openProbe,
   readCounts,
-  requireTracing,
+  requireReads,
   type Counts,
 } from "../support/kernel.js";
 import { makeFile, startReader } from "../support/reader.js";
@@ -22,7 +22,7 @@ describe("evictions of the target's files, whoever causes them", function () {
   let probe: NativeProbe;
 
   before(() => {
-    addon = requireTracing();
+    addon = requireReads();
     probe = openProbe(addon);
   });
   after(() => {

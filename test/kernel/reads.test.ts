@@ -8,7 +8,7 @@ import {
   difference,
   openProbe,
   readCounts,
-  requireTracing,
+  requireReads,
   undisturbed,
   type Counts,
 } from "../support/kernel.js";
@@ -43,7 +43,7 @@ describe("reads of the target, against cachestat(2) before each read", function 
   let probe: NativeProbe;
 
   before(() => {
-    addon = requireTracing();
+    addon = requireReads();
     probe = openProbe(addon);
   });
   after(() => {

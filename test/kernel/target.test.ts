@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import type { TargetConfig } from "../../src/config/config.js";
-import { openKernel, type Kernel } from "../../src/kernel/kernel.js";
+import type { Kernel } from "../../src/kernel/kernel.js";
 import type { Log } from "../../src/model/log.js";
-import { requireTracing } from "../support/kernel.js";
+import { openTestedKernel } from "../support/kernel.js";
 import { makeFile, readerBinary, startReader, type ReaderOptions } from "../support/reader.js";
 
 const OPTIONS: ReaderOptions = { pattern: "random", bytes: 4096, ops: 500 };
@@ -37,7 +37,7 @@ describe("target", function () {
   function watching(target: Partial<TargetConfig>): { kernel: Kernel; messages: string[] } {
     const { log, messages } = recordingLog();
     const selector = { name: "no-such-program", command: undefined, pid: undefined, ...target };
-    kernel = openKernel(requireTracing(), selector, log);
+    kernel = openTestedKernel(selector, log);
     return { kernel, messages };
   }
 

@@ -1,26 +1,49 @@
 /** What kernel tests share: the loaded addon, and counters by name. They fail, not skip, without BPF. */
-import { loadAddon, type NativeAddon, type NativeProbe } from "../../src/kernel/addon.js";
-import { choosePrograms } from "../../src/kernel/choose.js";
+import type { TargetConfig, TierChoice } from "../../src/config/config.js";
+import { loadAddon, type KernelFacts, type NativeAddon, type NativeProbe } from "../../src/kernel/addon.js";
+import { choosePrograms, type Choice } from "../../src/kernel/choose.js";
+import { openKernel, type Kernel } from "../../src/kernel/kernel.js";
+import type { Log } from "../../src/model/log.js";
 import { packageRoot } from "./package-root.js";
 
 export type Counts = Readonly<Record<string, number>>;
 
-/** Loads the addon and insists that this kernel and this user can load the tracing tier. */
-export function requireTracing(): NativeAddon {
+/**
+ * The tier to test: the variable SIDECAR_TIER where it is set, as the suites for other kernels do; `records` is
+ * tier tracing with classic tracepoints.
+ */
+const WANTED = process.env["SIDECAR_TIER"] ?? "auto";
+
+/** What is loaded for the tier under test. */
+export function testedChoice(facts: KernelFacts): Choice {
+  if (WANTED !== "records") return choosePrograms(facts, WANTED as TierChoice);
+  return choosePrograms({ ...facts, preemptibleRawTracepoints: "yes", preemptMode: "full" }, "tracing");
+}
+
+/** Loads the addon and insists that this kernel and this user can load a tier that sees reads. */
+export function requireReads(): NativeAddon {
   const addon = loadAddon(packageRoot);
-  const choice = choosePrograms(addon.probeFeatures());
-  if (choice.tier !== "tracing") {
-    throw new Error(`kernel tests need the tracing tier: ${choice.reasons.get("kernel") ?? ""}`);
+  const { tier, reasons } = testedChoice(addon.probeFeatures());
+  if (tier === "none" || tier === "procfs") {
+    throw new Error(`kernel tests need BPF (tier ${WANTED}): ${reasons.get("kernel") ?? "no program"}`);
   }
   return addon;
 }
 
 /** Opens a probe with everything attached. */
 export function openProbe(addon: NativeAddon): NativeProbe {
-  const probe = addon.open({ programs: choosePrograms(addon.probeFeatures()).programs });
-  const missing = probe.programs.filter((program) => !program.attached);
+  const { programs, spare, useRecords } = testedChoice(addon.probeFeatures());
+  const probe = addon.open({ programs, spare });
+  if (useRecords) probe.useRecords();
+  const missing = probe.programs.filter((p) => !p.attached && (useRecords || !p.spare));
   if (missing.length > 0) throw new Error(missing.map((p) => p.error?.message ?? p.name).join("; "));
   return probe;
+}
+
+/** Opens the kernel side on the tier under test. */
+export function openTestedKernel(target: TargetConfig, log: Log): Kernel {
+  const tier = WANTED === "records" ? "tracing" : (WANTED as TierChoice);
+  return openKernel(requireReads(), { target, tier }, log);
 }
 
 /** The counters of the first component. */

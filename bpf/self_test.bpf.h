@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether raw tracepoints run with preemption off on this kernel. Where they do not (7.0 and later), a program that
+ * is preempted makes the same program on that CPU miss all events until it goes on, and counts must be taken
+ * otherwise. Run once by user space on a read of its own.
+ */
+#ifndef SELF_TEST_BPF_H
+#define SELF_TEST_BPF_H
+
+#include "kernel_types.h"
+#include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+struct pcpu_hot {
+	int preempt_count;
+} __attribute__((preserve_access_index));
+
+/* arch/x86/include/asm/preempt.h: in a per-CPU struct from 6.2 to 6.14, else a per-CPU variable. */
+extern const int __preempt_count __ksym __weak;
+extern const struct pcpu_hot pcpu_hot __ksym __weak;
+
+/* The inverted bit that says that nothing waits to be scheduled (PREEMPT_NEED_RESCHED). */
+#define PREEMPT_COUNT_MASK 0x7fffffff
+
+SEC("tp_btf/mm_filemap_get_pages")
+int self_test_preemption(u64 *ctx)
+{
+	int count = -1;
+
+	if (current_tgid() != control.self_test_tgid)
+		return 0;
+	if (&__preempt_count)
+		count = *(int *)bpf_this_cpu_ptr(&__preempt_count) & PREEMPT_COUNT_MASK;
+	else if (&pcpu_hot)
+		count = ((struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count & PREEMPT_COUNT_MASK;
+	control.self_test_result = count < 0 ? SELF_TEST_UNKNOWN : count ? SELF_TEST_OFF : SELF_TEST_ON;
+	return 0;
+}
+
+#endif /* SELF_TEST_BPF_H */
