@@ -80,7 +80,8 @@ static __always_inline bool folio_is_large(const void *folio)
 	return flags & (1ull << bpf_core_enum_value(enum pageflags, PG_head));
 }
 
-/* Pages of a folio. A small folio has no second page, so the count may be read only where PG_head is set. */
+/* Pages of a folio. A small folio has no second page, so the count may be read only where PG_head
+ * is set. */
 static __always_inline u64 folio_pages(const void *folio)
 {
 	u32 pages = 1;
@@ -90,11 +91,12 @@ static __always_inline u64 folio_pages(const void *folio)
 		return 1;
 	if (bpf_core_field_exists(struct folio___nr_pages, _nr_pages)) {
 		bpf_probe_read_kernel(&pages, sizeof(pages),
-				      folio + bpf_core_field_offset(struct folio___nr_pages, _nr_pages));
+				      folio + bpf_core_field_offset(struct folio___nr_pages,
+								    _nr_pages));
 	} else if (bpf_core_field_exists(struct folio___folio_nr_pages, _folio_nr_pages)) {
-		bpf_probe_read_kernel(
-			&pages, sizeof(pages),
-			folio + bpf_core_field_offset(struct folio___folio_nr_pages, _folio_nr_pages));
+		bpf_probe_read_kernel(&pages, sizeof(pages),
+				      folio + bpf_core_field_offset(struct folio___folio_nr_pages,
+								    _folio_nr_pages));
 	} else {
 		if (bpf_core_field_exists(struct folio___folio_order, _folio_order))
 			folio += bpf_core_field_offset(struct folio___folio_order, _folio_order);
@@ -110,9 +112,9 @@ static __always_inline u64 folio_pages(const void *folio)
 static __always_inline struct address_space *folio_mapping(const void *folio)
 {
 	struct address_space *mapping = NULL;
-	u32 offset = bpf_core_type_exists(struct folio) ?
-			     bpf_core_field_offset(struct folio, mapping) :
-			     bpf_core_field_offset(struct page___cache, mapping);
+	u32 offset = bpf_core_type_exists(struct folio)
+			     ? bpf_core_field_offset(struct folio, mapping)
+			     : bpf_core_field_offset(struct page___cache, mapping);
 
 	bpf_probe_read_kernel(&mapping, sizeof(mapping), folio + offset);
 	return mapping;
@@ -121,9 +123,9 @@ static __always_inline struct address_space *folio_mapping(const void *folio)
 static __always_inline u64 folio_index(const void *folio)
 {
 	u64 index = 0;
-	u32 offset = bpf_core_type_exists(struct folio) ?
-			     bpf_core_field_offset(struct folio, index) :
-			     bpf_core_field_offset(struct page___cache, index);
+	u32 offset = bpf_core_type_exists(struct folio)
+			     ? bpf_core_field_offset(struct folio, index)
+			     : bpf_core_field_offset(struct page___cache, index);
 
 	bpf_probe_read_kernel(&index, sizeof(index), folio + offset);
 	return index;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pages that leave the page cache. An eviction belongs to the target because of the file, whoever runs the
- * reclaim or removes the file.
+ * Pages that leave the page cache. An eviction belongs to the target because of the file, whoever
+ * runs the reclaim or removes the file.
  */
 #ifndef EVICTIONS_BPF_H
 #define EVICTIONS_BPF_H
 
 #include "compat.bpf.h"
 #include "files.bpf.h"
+#include "hints.bpf.h"
 #include "kernel_types.h"
 #include "maps.bpf.h"
 #include "syscalls.bpf.h"
@@ -36,7 +37,9 @@ int on_delete(u64 *ctx)
 	u64 pages = folio_pages(folio);
 
 	u32 flags = TASK_READ(task, flags);
+	u64 index = folio_index(folio);
 
+	hints_at_eviction(&key, index, pages);
 	if (flags & PF_KSWAPD) {
 		ADD(c, pages_evicted_kswapd, pages);
 	} else if (flags & PF_MEMALLOC) {
@@ -47,12 +50,15 @@ int on_delete(u64 *ctx)
 	} else {
 		long nr = syscall_nr(task);
 
-		if (is_hint(nr))
+		if (is_hint(nr)) {
 			ADD(c, pages_evicted_hint, pages);
-		else if (is_truncation(nr) || BPF_CORE_READ(inode, i_nlink) == 0)
+			if (is_target(current_tgid()))
+				hint_dropped(task, nr, &key, index, pages);
+		} else if (is_truncation(nr) || BPF_CORE_READ(inode, i_nlink) == 0) {
 			ADD(c, pages_evicted_truncate, pages);
-		else
+		} else {
 			ADD(c, pages_evicted_other, pages);
+		}
 	}
 	return 0;
 }

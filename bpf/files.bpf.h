@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which component a file belongs to. The kernel knows no names of ours: user space has filled in directories
- * and names, and at the first sight of a file its directories are walked upwards until a known one is met. The
- * answer is remembered, about 1 us once for each file.
+ * Which component a file belongs to. The kernel knows no names of ours: user space has filled in
+ * directories and names, and at the first sight of a file its directories are walked upwards until
+ * a known one is met. The answer is remembered, about 1 us once for each file.
  */
 #ifndef FILES_BPF_H
 #define FILES_BPF_H
@@ -16,9 +16,11 @@
 /* include/uapi/linux/stat.h */
 #define S_IFMT	0170000
 #define S_IFREG 0100000
-/* A cached file is looked up in the LRU this often, lest the LRU takes a hot file for an unused one. */
+/* A cached file is looked up in the LRU this often, lest the LRU takes a hot file for an unused
+ * one. */
 #define INODE_REFRESH_USES 256
-/* <root>/<catalog>/data/<group>/seg-N/shard-N/sidx/<rule>/<part>/<file>: 9 levels below the root. */
+/* <root>/<catalog>/data/<group>/seg-N/shard-N/sidx/<rule>/<part>/<file>: 9 levels below the root.
+ */
 #define DIRECTORY_LEVELS_MAX 12
 
 /* Identity of a file; false for block devices and the like. */
@@ -92,7 +94,8 @@ static __always_inline struct inode_class resolve(struct inode *inode, u32 dev)
 			break;
 		dentry = parent;
 
-		struct directory_key key = { .ino = BPF_CORE_READ(dentry, d_inode, i_ino), .dev = dev };
+		struct directory_key key = { .ino = BPF_CORE_READ(dentry, d_inode, i_ino),
+					     .dev = dev };
 
 		known = bpf_map_lookup_elem(&directories, &key);
 		if (known) {
@@ -100,8 +103,11 @@ static __always_inline struct inode_class resolve(struct inode *inode, u32 dev)
 			class.found = true;
 			break;
 		}
-		/* A directory's name says more than that of the file: sidx/0001/primary.bin is an index. */
-		kind = by_directory ? NULL : kind_by_name(NAME_IS_DIRECTORY, BPF_CORE_READ(dentry, d_name.name));
+		/* A directory's name says more than that of the file: sidx/0001/primary.bin is an
+		 * index. */
+		kind = by_directory ? NULL
+				    : kind_by_name(NAME_IS_DIRECTORY,
+						   BPF_CORE_READ(dentry, d_name.name));
 		if (kind) {
 			kind_value = *kind;
 			by_directory = true;
@@ -116,7 +122,8 @@ static __always_inline bool is_current(const struct inode_class *class)
 }
 
 /* Class of a file of the target; a file seen for the first time is remembered. */
-static __always_inline struct inode_class class_in_lru(struct inode *inode, const struct inode_key *key)
+static __always_inline struct inode_class class_in_lru(struct inode *inode,
+						       const struct inode_key *key)
 {
 	struct inode_class *known = bpf_map_lookup_elem(&inodes, key);
 
@@ -131,13 +138,15 @@ static __always_inline struct inode_class class_in_lru(struct inode *inode, cons
 
 static __always_inline struct inode_class class_of(struct inode *inode, const struct inode_key *key)
 {
-	u32 index = bpf_get_smp_processor_id() * INODE_CACHE_SLOTS + (key->ino & (INODE_CACHE_SLOTS - 1));
+	u32 index = bpf_get_smp_processor_id() * INODE_CACHE_SLOTS +
+		    (key->ino & (INODE_CACHE_SLOTS - 1));
 	struct inode_slot *slot = bpf_map_lookup_elem(&inode_cache, &index);
 
 	if (!slot)
 		return class_in_lru(inode, key);
-	if (slot->key.ino == key->ino && slot->key.generation == key->generation && slot->key.dev == key->dev &&
-	    is_current(&slot->class) && ++slot->uses % INODE_REFRESH_USES)
+	if (slot->key.ino == key->ino && slot->key.generation == key->generation &&
+	    slot->key.dev == key->dev && is_current(&slot->class) &&
+	    ++slot->uses % INODE_REFRESH_USES)
 		return slot->class;
 
 	struct inode_class class = class_in_lru(inode, key);
@@ -155,10 +164,11 @@ static __always_inline struct inode_class class_of(struct inode *inode, const st
 }
 
 /*
- * Class of a file whose pages leave, which concerns every file of the machine: false for one that is neither
- * remembered nor in a directory of the target.
+ * Class of a file whose pages leave, which concerns every file of the machine: false for one that
+ * is neither remembered nor in a directory of the target.
  */
-static __always_inline bool class_if_ours(struct inode *inode, const struct inode_key *key, struct inode_class *class)
+static __always_inline bool class_if_ours(struct inode *inode, const struct inode_key *key,
+					  struct inode_class *class)
 {
 	struct inode_class *known = bpf_map_lookup_elem(&inodes, key);
 

@@ -141,7 +141,8 @@ struct iov_iter {
 	u64 count;
 };
 
-/* Records of the classic tracepoints (include/trace/events/filemap.h); 7.1 moved i_ino and made it u64. */
+/* Records of the classic tracepoints (include/trace/events/filemap.h); 7.1 moved i_ino and made it
+ * u64. */
 struct trace_event_raw_mm_filemap_op_page_cache {
 	u64 i_ino;
 	unsigned long index;

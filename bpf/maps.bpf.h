@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state of the programs. Nothing grows with time: every map has a size that is fixed at load. */
+/* The state of the programs. Nothing grows with time: every map has a size that is fixed at load.
+ */
 #ifndef MAPS_BPF_H
 #define MAPS_BPF_H
 
@@ -108,7 +109,8 @@ struct {
 	__type(value, struct thread_state);
 } threads SEC(".maps");
 
-/* The same where there is no task storage (before 5.11): by thread id, forgotten when it is not used. */
+/* The same where there is no task storage (before 5.11): by thread id, forgotten when it is not
+ * used. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -138,14 +140,14 @@ struct {
 	__type(value, struct reclaim_state);
 } reclaimers_by_id SEC(".maps");
 
-/* State of the current thread in one of the two maps; NULL where it has none, or none could be made. */
+/* State of the current thread in one of the two maps; NULL where it has none, or none could be
+ * made. */
 #define THREAD_STATE(map, task, create)                                                            \
 	({                                                                                         \
 		void *state_;                                                                      \
 		if (has_helper(task_storage_get)) {                                                \
-			state_ = bpf_task_storage_get(&map, task, NULL,                            \
-						      (create) ? BPF_LOCAL_STORAGE_GET_F_CREATE :  \
-								 0);                               \
+			state_ = bpf_task_storage_get(                                             \
+				&map, task, NULL, (create) ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);  \
 		} else {                                                                           \
 			u64 id_ = bpf_get_current_pid_tgid();                                      \
 			state_ = bpf_map_lookup_elem(&map##_by_id, &id_);                          \
@@ -160,8 +162,9 @@ struct {
 /* As large as the largest of the states. */
 static const struct thread_state zero_state;
 
-/* Atomic, because a preemptible program may be interleaved with another one on its CPU; costs nothing here. */
-#define ADD(record, name, n) __sync_fetch_and_add(&(record)->value[COUNTER_##name], (n))
+/* Atomic, because a preemptible program may be interleaved with another one on its CPU; costs
+ * nothing here. */
+#define ADD(record, name, n)	      __sync_fetch_and_add(&(record)->value[COUNTER_##name], (n))
 #define ADD_PRESSURE(record, name, n) __sync_fetch_and_add(&(record)->value[PRESSURE_##name], (n))
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))

@@ -37,10 +37,12 @@
 	 */                                                                                       \
 	X(pages_unsorted)                                                                         \
 	/* Events that were not counted because the thread's state could not be allocated. */     \
-	X(events_without_state)                                                                    \
-	/* Bytes that ended processes of the target had read from and written to storage in their     \
-	 * lives, less what those counted from their execve on had before; may be negative. */        \
-	X(ended_storage_read_bytes)                                                                \
+	X(events_without_state)                                                                   \
+	/* Missed within a minute after the target's DONTNEED had dropped them. */                \
+	X(pages_refaulted)                                                                        \
+	/* Bytes that ended processes of the target had read from and written to storage in their \
+	 * lives, less what those counted from their execve on had before; may be negative. */    \
+	X(ended_storage_read_bytes)                                                               \
 	X(ended_storage_write_bytes)
 
 enum counter {
@@ -59,29 +61,29 @@ _Static_assert(COUNTER_COUNT <= COUNTER_SLOTS, "the counters outgrew their slots
 _Static_assert(sizeof(struct counters) % 64 == 0, "a counter record must fill whole cache lines");
 
 /*
- * Counter array: [cpu][component]. A component is a part of the target that user space gave a number: a
- * directory's base plus the kind of the file. The first ones are fixed.
+ * Counter array: [cpu][component]. A component is a part of the target that user space gave a
+ * number: a directory's base plus the kind of the file. The first ones are fixed.
  */
-#define COMPONENTS 256
+#define COMPONENTS	  256
 #define COMPONENT_UNKNOWN 0
 /* Bases are multiples of this, so that the kind fits below. */
 #define FILE_KINDS 4
 
 /* Memory pressure, of the target alone and of the whole machine. */
-#define FOR_EACH_PRESSURE_COUNTER(X)                                                               \
-	X(direct_reclaims)                                                                         \
-	/* Tasks that began a direct reclaim, each once in an interval. */                         \
-	X(direct_reclaim_tasks)                                                                    \
-	X(memcg_reclaims)                                                                          \
-	X(reclaim_stall_ns)                                                                        \
-	X(pages_scanned)                                                                           \
+#define FOR_EACH_PRESSURE_COUNTER(X)                                       \
+	X(direct_reclaims)                                                 \
+	/* Tasks that began a direct reclaim, each once in an interval. */ \
+	X(direct_reclaim_tasks)                                            \
+	X(memcg_reclaims)                                                  \
+	X(reclaim_stall_ns)                                                \
+	X(pages_scanned)                                                   \
 	X(pages_reclaimed)
 
 enum pressure_counter {
 #define X(name) PRESSURE_##name,
 	FOR_EACH_PRESSURE_COUNTER(X)
 #undef X
-		PRESSURE_COUNT
+	PRESSURE_COUNT
 };
 
 #define PRESSURE_SLOTS 8
@@ -90,19 +92,64 @@ struct pressure {
 };
 _Static_assert(PRESSURE_COUNT <= PRESSURE_SLOTS, "the pressure counters outgrew their slots");
 
+/* What hints did, by advice as posix_fadvise(2) numbers it on x86-64. */
+#define FOR_EACH_ADVICE(X) X(normal) X(random) X(sequential) X(willneed) X(dontneed) X(noreuse)
+
+enum advice {
+#define X(name) ADVICE_##name,
+	FOR_EACH_ADVICE(X)
+#undef X
+	ADVICE_COUNT
+};
+
+#define FOR_EACH_HINT_COUNTER(X)                       \
+	X(calls)                                       \
+	X(errors)                                      \
+	X(calls_without_effect)                        \
+	X(pages_asked)                                 \
+	/* Dropped by DONTNEED, loaded by WILLNEED. */ \
+	X(pages_affected)                              \
+	X(pages_refaulted)                             \
+	X(pages_used)                                  \
+	X(pages_late)                                  \
+	X(pages_wasted)
+
+enum hint_counter {
+#define X(name) HINT_##name,
+	FOR_EACH_HINT_COUNTER(X)
+#undef X
+	HINT_COUNT
+};
+
+#define HINT_SLOTS 16
+struct hints {
+	unsigned long long value[HINT_SLOTS];
+};
+_Static_assert(HINT_COUNT <= HINT_SLOTS, "the hint counters outgrew their slots");
+
 /* Pressure array: [cpu][scope]. */
-enum pressure_scope { SCOPE_TARGET, SCOPE_NODE, SCOPE_COUNT };
+enum pressure_scope {
+	SCOPE_TARGET,
+	SCOPE_NODE,
+	SCOPE_COUNT
+};
 
 /* Processes that may be counted at a time, and devices that their data directories are on. */
 #define TARGETS_MAX 32
 #define DEVICES_MAX 8
-#define COMM_BYTES 16
+#define COMM_BYTES  16
 
-enum self_test_result { SELF_TEST_NOT_RUN, SELF_TEST_UNKNOWN, SELF_TEST_ON, SELF_TEST_OFF };
+enum self_test_result {
+	SELF_TEST_NOT_RUN,
+	SELF_TEST_UNKNOWN,
+	SELF_TEST_ON,
+	SELF_TEST_OFF
+};
 
 /*
- * What user space tells the programs, and they each other; in mapped memory. A slot is taken by user space or,
- * the moment the target is executed, by a program; it is freed by user space or when the process ends.
+ * What user space tells the programs, and they each other; in mapped memory. A slot is taken by
+ * user space or, the moment the target is executed, by a program; it is freed by user space or when
+ * the process ends.
  */
 struct control {
 	/* Bit (tgid & 63) is set for every tgid below: turns everybody else away with one test. */
@@ -113,6 +160,10 @@ struct control {
 	unsigned int epoch;
 	/* Raised once a tick: tells the intervals of distinct tasks apart. */
 	unsigned int interval;
+	/* Whether a hint of the target has ever dropped or loaded a page: else nobody looks for
+	 * marks. */
+	unsigned int dropping;
+	unsigned int prefetching;
 	unsigned int reserved;
 	unsigned int device_count;
 	/* Whether the classic tracepoints count, instead of the raw ones. */
@@ -121,13 +172,14 @@ struct control {
 	unsigned int self_test_tgid;
 	unsigned int self_test_result;
 	unsigned int device[DEVICES_MAX];
-	/* Name of the target as its threads have it right after execve; empty where it is not known by name. */
+	/* Name of the target as its threads have it right after execve; empty where it is not known
+	 * by name. */
 	char exec_name[COMM_BYTES];
 	unsigned int tgid[TARGETS_MAX];
 	/* Monotonic time at which a program took the slot; 0 where user space did. */
 	unsigned long long taken_ns[TARGETS_MAX];
 };
-_Static_assert(sizeof(struct control) == 40 + 4 * DEVICES_MAX + COMM_BYTES + 12 * TARGETS_MAX,
+_Static_assert(sizeof(struct control) == 48 + 4 * DEVICES_MAX + COMM_BYTES + 12 * TARGETS_MAX,
 	       "struct control has a hole");
 
 /* A directory of the target; dev as the kernel encodes it (major << 20 | minor). */
@@ -139,8 +191,8 @@ struct directory_key {
 #define DIRECTORIES_MAX 1024
 
 /* Names that tell the kind of a file: a tag, then the name cut to what fits, zero-padded. */
-#define NAME_BYTES 32
-#define NAME_IS_FILE 'f'
+#define NAME_BYTES	  32
+#define NAME_IS_FILE	  'f'
 #define NAME_IS_EXTENSION 'e'
 #define NAME_IS_DIRECTORY 'd'
 struct name_key {

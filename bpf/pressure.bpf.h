@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory pressure: who has to free memory before it may go on, and for how long. Direct reclaim and the reclaim
- * of a cgroup that is at its limit are different tracepoints (a pod with a memory limit sees only the second).
+ * Memory pressure: who has to free memory before it may go on, and for how long. Direct reclaim and
+ * the reclaim of a cgroup that is at its limit are different tracepoints (a pod with a memory limit
+ * sees only the second).
  */
 #ifndef PRESSURE_BPF_H
 #define PRESSURE_BPF_H

@@ -1,33 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What all tiers share about reads of the target and the pages that it brings in: how a page that was added is
- * sorted, and how a read is counted. The programs are in reads_tracing.bpf.h (6.12 and later) and
- * reads_filemap.bpf.h (before).
+ * What all tiers share about reads of the target and the pages that it brings in: how a page that
+ * was added is sorted, and how a read is counted. The programs are in reads_tracing.bpf.h (6.12 and
+ * later) and reads_filemap.bpf.h (before).
  */
 #ifndef READS_BPF_H
 #define READS_BPF_H
 
 #include "compat.bpf.h"
 #include "files.bpf.h"
+#include "hints.bpf.h"
 #include "kernel_types.h"
 #include "maps.bpf.h"
 #include "syscalls.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* 4 KiB pages: x86-64 has no other base size. */
-#define PAGE_SHIFT 12
+/* The file that an event is about, and where it is counted. */
+struct subject {
+	struct counters *c;
+	struct inode_key inode;
+	/* Identifies the file among those that one thread reads. */
+	u64 mapping;
+	/* Of the file; ~0 where it cannot be had. */
+	u64 size;
+};
 
 /*
- * A number of the running read: per thread, moves only when a read is over (fs/read_write.c, inc_syscr). It tells
- * the batches of one read from the next read.
+ * A number of the running read: per thread, moves only when a read is over (fs/read_write.c,
+ * inc_syscr). It tells the batches of one read from the next read.
  */
 static __always_inline u64 read_id_of(struct task_struct *task)
 {
 	return TASK_READ(task, ioac.syscr);
 }
 
-static __always_inline void count_missed(struct counters *c, struct thread_state *thread, u64 missed, u64 read_id)
+static __always_inline void count_missed(struct counters *c, struct thread_state *thread,
+					 u64 missed, u64 read_id)
 {
 	ADD(c, pages_missed, missed);
 	if (thread->missed_read == read_id + 1)
@@ -37,10 +46,11 @@ static __always_inline void count_missed(struct counters *c, struct thread_state
 }
 
 /*
- * Splits the remembered pages into those of this mapping within [first, last], which were missed, and readahead.
+ * Splits the remembered pages into those of this mapping within [first, last], which were missed,
+ * and readahead.
  */
-static __always_inline void settle_deferred(struct counters *c, struct thread_state *thread, u64 mapping, u64 first,
-					    u64 last, u64 read_id)
+static __always_inline void settle_deferred(struct counters *c, struct thread_state *thread,
+					    u64 mapping, u64 first, u64 last, u64 read_id)
 {
 	u64 total = 0, missed = 0;
 
@@ -63,7 +73,8 @@ static __always_inline void settle_deferred(struct counters *c, struct thread_st
 }
 
 /* Remembers pages whose read will say only later which range it wants. */
-static __always_inline void defer(struct counters *c, struct thread_state *thread, u64 mapping, u64 begin, u64 pages)
+static __always_inline void defer(struct counters *c, struct thread_state *thread, u64 mapping,
+				  u64 begin, u64 pages)
 {
 	u64 n = thread->range_count;
 
@@ -86,19 +97,20 @@ static __always_inline void defer(struct counters *c, struct thread_state *threa
 	thread->range_count = n;
 }
 
-static __always_inline void count_read(struct counters *c, u64 first, u64 last, u64 bytes)
+static __always_inline void count_read(const struct subject *file, u64 first, u64 last, u64 bytes)
 {
-	ADD(c, reads, 1);
-	ADD(c, pages_requested, last - first + 1);
-	ADD(c, read_bytes, bytes);
+	ADD(file->c, reads, 1);
+	ADD(file->c, pages_requested, last - first + 1);
+	ADD(file->c, read_bytes, bytes);
+	hints_at_read(&file->inode, first, last);
 }
 
 /* Sorts the pages of an add by the range of the running read, clamped to the end of the file. */
-static __always_inline void count_read_add(struct counters *c, struct task_struct *task, u64 index, u64 pages,
-					   const struct request *request, u64 size)
+static __always_inline void count_read_add(const struct subject *file, struct task_struct *task,
+					   u64 index, u64 pages, const struct request *request)
 {
 	/* 5.10 adds a page beyond the end where a page-aligned file is read there. */
-	u64 request_end = MIN(request->pos + request->count, size);
+	u64 request_end = MIN(request->pos + request->count, file->size);
 	u64 begin = MAX(index, request->pos >> PAGE_SHIFT);
 	u64 end = MIN(index + pages, (request_end + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT);
 	u64 missed = begin < end ? end - begin : 0;
@@ -107,70 +119,89 @@ static __always_inline void count_read_add(struct counters *c, struct task_struc
 		struct thread_state *thread = THREAD_STATE(threads, task, true);
 
 		if (thread) {
-			count_missed(c, thread, missed, read_id_of(task));
+			count_missed(file->c, thread, missed, read_id_of(task));
 		} else {
-			ADD(c, pages_missed, missed);
-			ADD(c, events_without_state, 1);
+			ADD(file->c, pages_missed, missed);
+			ADD(file->c, events_without_state, 1);
 		}
+		hints_at_miss(file->c, &file->inode, begin, end);
 	}
 	if (pages > missed)
-		ADD(c, pages_readahead, pages - missed);
+		ADD(file->c, pages_readahead, pages - missed);
 }
 
-static __always_inline void count_deferred_add(struct counters *c, struct task_struct *task, u64 mapping, u64 index,
-					       u64 pages)
+static __always_inline void count_deferred_add(const struct subject *file, struct task_struct *task,
+					       u64 index, u64 pages)
 {
 	struct thread_state *thread = THREAD_STATE(threads, task, true);
 
 	if (thread) {
-		defer(c, thread, mapping, index, pages);
+		defer(file->c, thread, file->mapping, index, pages);
 	} else {
-		ADD(c, pages_readahead, pages);
-		ADD(c, pages_unsorted, pages);
-		ADD(c, events_without_state, 1);
+		ADD(file->c, pages_readahead, pages);
+		ADD(file->c, pages_unsorted, pages);
+		ADD(file->c, events_without_state, 1);
 	}
+}
+
+static __always_inline void count_fault(const struct subject *file, u64 index, u64 pages)
+{
+	ADD(file->c, pages_faulted, pages);
+	hints_at_miss(file->c, &file->inode, index, index + pages);
 }
 
 /*
  * Sorts an add by the syscall that it happened in.
- * @mapping: identifies the file among those that one thread reads
- * @is_file: the file that the syscall reads or writes is the one that the page was added to; else a page of the
- *           user's memory was faulted in
- * @size:    of the file, for the clamp of the request
+ * @is_file: the file that the syscall reads or writes is the one that the page was added to; else a
+ * page of the user's memory was faulted in
  */
-static __always_inline void count_add(struct counters *c, struct task_struct *task, long nr, u64 mapping, u64 index,
-				      u64 pages, bool is_file, u64 size)
+static __always_inline void count_add(const struct subject *file, struct task_struct *task, long nr,
+				      u64 index, u64 pages, bool is_file)
 {
 	struct request request = {};
 
-	ADD(c, pages_added, pages);
+	ADD(file->c, pages_added, pages);
 	if (is_plain_read(nr)) {
 		if (!is_file)
-			ADD(c, pages_faulted, pages);
+			count_fault(file, index, pages);
 		else if (read_request(task, nr, &request) && request.count)
-			count_read_add(c, task, index, pages, &request, size);
+			count_read_add(file, task, index, pages, &request);
 		else
-			count_deferred_add(c, task, mapping, index, pages);
+			count_deferred_add(file, task, index, pages);
 	} else if (is_copy(nr)) {
 		if (is_file)
-			count_deferred_add(c, task, mapping, index, pages);
+			count_deferred_add(file, task, index, pages);
 		else
-			ADD(c, pages_written, pages);
-	} else if (nr == NR_io_worker || nr == NR_io_uring_enter || nr == NR_execve || nr == NR_execveat) {
-		count_deferred_add(c, task, mapping, index, pages);
+			ADD(file->c, pages_written, pages);
+	} else if (nr == NR_io_worker || nr == NR_io_uring_enter || nr == NR_execve ||
+		   nr == NR_execveat) {
+		count_deferred_add(file, task, index, pages);
 	} else if (is_hint(nr)) {
-		ADD(c, pages_prefetched, pages);
+		ADD(file->c, pages_prefetched, pages);
+		hint_loaded(task, nr, &file->inode, index, pages);
 	} else if (is_fault(nr) || (is_write(nr) && !is_file)) {
-		ADD(c, pages_faulted, pages);
+		count_fault(file, index, pages);
 	} else {
-		ADD(c, pages_written, pages);
+		ADD(file->c, pages_written, pages);
 	}
 }
 
 /* Whether a syscall names, by a descriptor, the file that its events may be for. */
 static __always_inline bool names_file(long nr)
 {
-	return is_plain_read(nr) || is_copy(nr) || is_write(nr) || nr == NR_fadvise64 || nr == NR_readahead;
+	return is_plain_read(nr) || is_copy(nr) || is_write(nr) || nr == NR_fadvise64 ||
+	       nr == NR_readahead;
+}
+
+/* Fills in what is known of a regular file by its inode; false for anything else. */
+static __always_inline bool subject_of(struct inode *inode, u64 mapping, struct subject *file)
+{
+	if (!regular_file(inode, &file->inode))
+		return false;
+	file->c = counters_of(class_of(inode, &file->inode).component);
+	file->mapping = mapping;
+	file->size = BPF_CORE_READ(inode, i_size);
+	return file->c;
 }
 
 SEC("tp_btf/mm_filemap_add_to_page_cache")
@@ -182,20 +213,12 @@ int on_add(u64 *ctx)
 	const void *folio = (const void *)ctx[0];
 	struct task_struct *task = current_task();
 	struct address_space *mapping = folio_mapping(folio);
-	struct inode *inode = BPF_CORE_READ(mapping, host);
-	struct inode_key key = {};
-
-	if (!regular_file(inode, &key))
-		return 0;
-	struct counters *c = counters_of(class_of(inode, &key).component);
-	if (!c)
-		return 0;
-
+	struct subject file = {};
 	long nr = syscall_nr(task);
-	bool is_file = names_file(nr) && file_uses(syscall_file(task, nr), mapping);
 
-	count_add(c, task, nr, (u64)mapping, folio_index(folio), folio_pages(folio), is_file,
-		  BPF_CORE_READ(inode, i_size));
+	if (subject_of(BPF_CORE_READ(mapping, host), (u64)mapping, &file))
+		count_add(&file, task, nr, folio_index(folio), folio_pages(folio),
+			  names_file(nr) && file_uses(syscall_file(task, nr), mapping));
 	return 0;
 }
 

@@ -1,35 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads before 6.12, by the function that does them: filemap_read, or generic_file_buffered_read before 5.12. One
- * hook is enough, for the adds know their range from the saved registers: its exit where trampolines lose nothing
- * (a kernel that is not preemptible), else a kprobe at its entry, where the end of the range is clamped to the end
- * of the file instead of being known.
+ * Reads before 6.12, by the function that does them: filemap_read, or generic_file_buffered_read
+ * before 5.12. One hook is enough, for the adds know their range from the saved registers: its exit
+ * where trampolines lose nothing (a kernel that is not preemptible), else a kprobe at its entry,
+ * where the end of the range is clamped to the end of the file instead of being known.
  */
 #ifndef READS_FILEMAP_BPF_H
 #define READS_FILEMAP_BPF_H
 
 #include "reads.bpf.h"
 
-static __always_inline void count_buffered_read(struct file *file, u64 pos, u64 end)
+static __always_inline void count_buffered_read(struct file *read, u64 pos, u64 end)
 {
-	struct address_space *mapping = BPF_CORE_READ(file, f_mapping);
-	struct inode *inode = BPF_CORE_READ(mapping, host);
+	struct address_space *mapping = BPF_CORE_READ(read, f_mapping);
 	struct task_struct *task = current_task();
-	struct inode_key key = {};
+	struct subject file = {};
 
-	if (end <= pos || !regular_file(inode, &key))
-		return;
-	struct counters *c = counters_of(class_of(inode, &key).component);
-	if (!c)
+	if (end <= pos || !subject_of(BPF_CORE_READ(mapping, host), (u64)mapping, &file))
 		return;
 
 	struct thread_state *thread = THREAD_STATE(threads, task, false);
 	u64 first = pos >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
 
-	count_read(c, first, last, end - pos);
+	count_read(&file, first, last, end - pos);
 	if (thread && thread->range_count) {
 		thread->missed_read = 0;
-		settle_deferred(c, thread, (u64)mapping, first, last, read_id_of(task));
+		settle_deferred(file.c, thread, file.mapping, first, last, read_id_of(task));
 	}
 }
 
@@ -68,13 +64,17 @@ static __always_inline int on_read_entry(struct kiocb *iocb, struct iov_iter *it
 SEC("kprobe/filemap_read")
 int on_filemap_read_entry(struct pt_regs *ctx)
 {
-	return is_target(current_tgid()) ? on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si) : 0;
+	return is_target(current_tgid())
+		       ? on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si)
+		       : 0;
 }
 
 SEC("kprobe/generic_file_buffered_read")
 int on_buffered_read_entry(struct pt_regs *ctx)
 {
-	return is_target(current_tgid()) ? on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si) : 0;
+	return is_target(current_tgid())
+		       ? on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si)
+		       : 0;
 }
 
 #endif /* READS_FILEMAP_BPF_H */

@@ -1,70 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads on 6.12 and later, by tracepoint mm_filemap_get_pages(mapping, index, last_index). It fires once for each
- * batch of a read: `index` is the first page still wanted, `last_index` the last page of the whole request,
- * inclusive, the same for all batches and not clamped to the end of the file. A batch whose last folio had to be
- * given up fires nothing, so the first event of a read may begin late.
+ * Reads on 6.12 and later, by tracepoint mm_filemap_get_pages(mapping, index, last_index). It fires
+ * once for each batch of a read: `index` is the first page still wanted, `last_index` the last page
+ * of the whole request, inclusive, the same for all batches and not clamped to the end of the file.
+ * A batch whose last folio had to be given up fires nothing, so the first event of a read may begin
+ * late.
  */
 #ifndef READS_TRACING_BPF_H
 #define READS_TRACING_BPF_H
 
 #include "reads.bpf.h"
 
-/* One event of a read, however it was seen. */
-struct batch {
-	u64 mapping;
-	u64 index;
-	u64 last_index;
-	/* Of the file; ~0 where it cannot be had. */
-	u64 size;
-};
-
-static __always_inline void count_batch(struct counters *c, struct task_struct *task, const struct batch *batch)
+static __always_inline void count_batch(const struct subject *file, struct task_struct *task,
+					u64 index, u64 last_index)
 {
 	struct request request = {};
 	long nr = syscall_nr(task);
 	bool known = read_request(task, nr, &request) &&
-		     (request.pos + request.count - 1) >> PAGE_SHIFT == batch->last_index;
-	/* A read of one page has no second batch, and its adds knew its range: no state, the hot path. */
-	bool begins = known && request.pos >> PAGE_SHIFT == batch->index;
+		     (request.pos + request.count - 1) >> PAGE_SHIFT == last_index;
+	/* A read of one page has no second batch, and its adds knew its range: no state, the hot
+	 * path. */
+	bool begins = known && request.pos >> PAGE_SHIFT == index;
 	struct thread_state *thread = NULL;
-	u64 first = batch->index, read_id = read_id_of(task);
-	u64 last = batch->size ? MIN(batch->last_index, (batch->size - 1) >> PAGE_SHIFT) : 0;
+	u64 first = index, read_id = read_id_of(task);
+	u64 last = file->size ? MIN(last_index, (file->size - 1) >> PAGE_SHIFT) : 0;
 	u64 bytes = 0;
 
-	if (!begins || batch->last_index != batch->index) {
+	if (!begins || last_index != index) {
 		thread = THREAD_STATE(threads, task, true);
 		if (!thread) {
-			ADD(c, events_without_state, 1);
+			ADD(file->c, events_without_state, 1);
 			if (!begins)
 				return;
 		}
 	}
 	if (thread) {
-		bool continues = !begins && thread->mapping == batch->mapping &&
-				 thread->last_index == batch->last_index && thread->read_id == read_id &&
-				 batch->index > thread->index;
+		bool continues = !begins && thread->mapping == file->mapping &&
+				 thread->last_index == last_index && thread->read_id == read_id &&
+				 index > thread->index;
 
-		thread->mapping = batch->mapping;
-		thread->index = batch->index;
-		thread->last_index = batch->last_index;
+		thread->mapping = file->mapping;
+		thread->index = index;
+		thread->last_index = last_index;
 		thread->read_id = read_id;
 		if (!known) {
-			/* Portions of a copy, and reads of io_uring, share one read_id: each is a read of its own. */
+			/* Portions of a copy, and reads of io_uring, share one read_id: each is a
+			 * read of its own. */
 			if (!continues)
 				thread->missed_read = 0;
-			settle_deferred(c, thread, batch->mapping, batch->index, last, read_id);
+			settle_deferred(file->c, thread, file->mapping, index, last, read_id);
 		}
 		if (continues)
 			return;
 	}
 	if (known) {
 		first = MIN(first, request.pos >> PAGE_SHIFT);
-		if (request.pos < batch->size)
-			bytes = MIN(request.pos + request.count, batch->size) - request.pos;
+		if (request.pos < file->size)
+			bytes = MIN(request.pos + request.count, file->size) - request.pos;
 	}
 	if (first <= last)
-		count_read(c, first, last, bytes);
+		count_read(file, first, last, bytes);
 }
 
 SEC("tp_btf/mm_filemap_get_pages")
@@ -75,56 +70,70 @@ int on_get_pages(u64 *ctx)
 	if (!is_target(task->tgid) || control.count_records)
 		return 0;
 
-	/* Direct loads: the verifier knows the type of ctx[0], and a probe read would cost 15 ns each. */
+	/* Direct loads: the verifier knows the type of ctx[0], and a probe read would cost 15 ns
+	 * each. */
 	struct address_space *mapping = (struct address_space *)ctx[0];
 	struct inode *inode = mapping->host;
 
 	if ((inode->i_mode & S_IFMT) != S_IFREG)
 		return 0;
 
-	struct inode_key key = {
-		.ino = inode->i_ino,
-		.dev = inode->i_sb->s_dev,
-		.generation = inode->i_generation,
-	};
-	struct batch batch = {
+	struct subject file = {
+		.inode = {
+			.ino = inode->i_ino,
+			.dev = inode->i_sb->s_dev,
+			.generation = inode->i_generation,
+		},
 		.mapping = (u64)mapping,
-		.index = ctx[1],
-		.last_index = ctx[2],
 		.size = inode->i_size,
 	};
-	struct counters *c = counters_of(class_of(inode, &key).component);
 
-	if (c)
-		count_batch(c, task, &batch);
+	file.c = counters_of(class_of(inode, &file.inode).component);
+	if (file.c)
+		count_batch(&file, task, ctx[1], ctx[2]);
 	return 0;
 }
 
 /*
- * Classic tracepoints, for kernels where raw tracepoints can be preempted and lose events then (7.0 and later).
- * Their records have no inode but its number; the file that the syscall names gives the inode, where it is the
- * same. Where it is not (page faults, io_uring), the number is looked up among those that were seen before.
+ * Classic tracepoints, for kernels where raw tracepoints can be preempted and lose events then (7.0
+ * and later). Their records have no inode but its number; the file that the syscall names gives the
+ * inode, where it is the same. Where it is not (page faults, io_uring), the number is looked up
+ * among those that were seen before.
  */
-static __always_inline struct inode *inode_of_syscall(struct task_struct *task, long nr, u64 ino, u32 dev)
+static __always_inline struct inode *inode_of_syscall(struct task_struct *task, long nr, u64 ino,
+						      u32 dev)
 {
 	struct file *file = syscall_file(task, nr);
 	struct inode *inode = file ? BPF_CORE_READ(file, f_mapping, host) : NULL;
 
-	if (!inode || BPF_CORE_READ(inode, i_ino) != ino || BPF_CORE_READ(inode, i_sb, s_dev) != dev)
+	if (!inode || BPF_CORE_READ(inode, i_ino) != ino ||
+	    BPF_CORE_READ(inode, i_sb, s_dev) != dev)
 		return NULL;
 	return inode;
 }
 
-/* Counters of the file; NULL for what is no regular file, and for a number that was never seen. */
-static __always_inline struct counters *counters_by_number(struct inode *inode, u64 ino, u32 dev)
+/* What is known of a file by its number; false for what is no regular file, and for a number never
+ * seen. */
+static __always_inline bool subject_by_number(struct task_struct *task, long nr, u64 ino, u32 dev,
+					      struct subject *file)
 {
-	struct inode_key key = { .ino = ino, .dev = dev };
-	struct inode_class *known;
+	struct inode *inode = names_file(nr) ? inode_of_syscall(task, nr, ino, dev) : NULL;
+	/* Tells files apart as well as the mapping, which a record does not have. */
+	u64 mapping = ino ^ (u64)dev << 32;
 
 	if (inode)
-		return regular_file(inode, &key) ? counters_of(class_of(inode, &key).component) : NULL;
-	known = bpf_map_lookup_elem(&inodes_by_number, &key);
-	return known ? counters_of(known->component) : NULL;
+		return subject_of(inode, mapping, file);
+
+	struct inode_key key = { .ino = ino, .dev = dev };
+	struct inode_class *known = bpf_map_lookup_elem(&inodes_by_number, &key);
+
+	if (!known)
+		return false;
+	file->inode = key;
+	file->c = counters_of(known->component);
+	file->mapping = mapping;
+	file->size = ~0ull;
+	return file->c;
 }
 
 /* Learns the class of each file to which pages are added, for records without an inode. */
@@ -151,21 +160,10 @@ int on_get_pages_record(struct trace_event_raw_mm_filemap_op_page_cache_range *r
 		return 0;
 
 	struct task_struct *task = bpf_get_current_task_btf();
-	long nr = syscall_nr(task);
-	u64 ino = record->i_ino;
-	u32 dev = record->s_dev;
-	struct inode *inode = names_file(nr) ? inode_of_syscall(task, nr, ino, dev) : NULL;
-	struct batch batch = {
-		/* Tells files apart as well as the mapping, which the record does not have. */
-		.mapping = ino ^ (u64)dev << 32,
-		.index = record->index,
-		.last_index = record->last_index,
-		.size = inode ? BPF_CORE_READ(inode, i_size) : ~0ull,
-	};
-	struct counters *c = counters_by_number(inode, ino, dev);
+	struct subject file = {};
 
-	if (c)
-		count_batch(c, task, &batch);
+	if (subject_by_number(task, syscall_nr(task), record->i_ino, record->s_dev, &file))
+		count_batch(&file, task, record->index, record->last_index);
 	return 0;
 }
 
@@ -176,16 +174,13 @@ int on_add_record(struct trace_event_raw_mm_filemap_op_page_cache *record)
 		return 0;
 
 	struct task_struct *task = bpf_get_current_task_btf();
-	long nr = syscall_nr(task);
-	u64 ino = record->i_ino;
-	u32 dev = record->s_dev;
 	u64 pages = bpf_core_field_exists(record->order) ? 1ull << (record->order & 63) : 1;
-	struct inode *inode = names_file(nr) ? inode_of_syscall(task, nr, ino, dev) : NULL;
-	struct counters *c = counters_by_number(inode, ino, dev);
+	struct subject file = {};
+	long nr = syscall_nr(task);
 
-	if (c)
-		count_add(c, task, nr, ino ^ (u64)dev << 32, record->index, pages, inode != NULL,
-			  inode ? BPF_CORE_READ(inode, i_size) : ~0ull);
+	/* The size is known exactly where the file is the one that the syscall names. */
+	if (subject_by_number(task, nr, record->i_ino, record->s_dev, &file))
+		count_add(&file, task, nr, record->index, pages, file.size != ~0ull);
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether raw tracepoints run with preemption off on this kernel. Where they do not (7.0 and later), a program that
- * is preempted makes the same program on that CPU miss all events until it goes on, and counts must be taken
- * otherwise. Run once by user space on a read of its own.
+ * Whether raw tracepoints run with preemption off on this kernel. Where they do not (7.0 and
+ * later), a program that is preempted makes the same program on that CPU miss all events until it
+ * goes on, and counts must be taken otherwise. Run once by user space on a read of its own.
  */
 #ifndef SELF_TEST_BPF_H
 #define SELF_TEST_BPF_H
@@ -33,8 +33,11 @@ int self_test_preemption(u64 *ctx)
 	if (&__preempt_count)
 		count = *(int *)bpf_this_cpu_ptr(&__preempt_count) & PREEMPT_COUNT_MASK;
 	else if (&pcpu_hot)
-		count = ((struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count & PREEMPT_COUNT_MASK;
-	control.self_test_result = count < 0 ? SELF_TEST_UNKNOWN : count ? SELF_TEST_OFF : SELF_TEST_ON;
+		count = ((struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count &
+			PREEMPT_COUNT_MASK;
+	control.self_test_result = count < 0 ? SELF_TEST_UNKNOWN
+				   : count   ? SELF_TEST_OFF
+					     : SELF_TEST_ON;
 	return 0;
 }
 

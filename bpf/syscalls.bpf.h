@@ -11,6 +11,9 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+/* 4 KiB pages: x86-64 has no other base size. */
+#define PAGE_SHIFT 12
+
 /* include/linux/sched.h */
 #define PF_IO_WORKER 0x00000010
 #define PF_MEMALLOC  0x00000800
@@ -133,8 +136,9 @@ static __always_inline bool is_write(long nr)
 /* The open file behind a descriptor of the task, or NULL. */
 static __always_inline struct file *file_of(struct task_struct *task, u64 descriptor)
 {
-	struct file **table = has_helper(get_current_task_btf) ? task->files->fdt->fd :
-								 BPF_CORE_READ(task, files, fdt, fd);
+	struct file **table = has_helper(get_current_task_btf)
+				      ? task->files->fdt->fd
+				      : BPF_CORE_READ(task, files, fdt, fd);
 	struct file *file = NULL;
 
 	/* The table is sized by max_fds, but a running syscall has already proved its descriptor.

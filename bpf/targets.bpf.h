@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which processes are the target, between two looks of user space: a process is counted from its execve on,
- * and no longer than it lives. So no second of a new life is lost, and no process that gets the number of a
- * dead one is counted.
+ * Which processes are the target, between two looks of user space: a process is counted from its
+ * execve on, and no longer than it lives. So no second of a new life is lost, and no process that
+ * gets the number of a dead one is counted.
  */
 #ifndef TARGETS_BPF_H
 #define TARGETS_BPF_H
@@ -75,7 +75,8 @@ int on_exit(u64 *ctx)
 	if (!is_target(tgid) || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 
-	/* As /proc/PID/io would have it now: threads that are gone, this one, and the leader where it is another. */
+	/* As /proc/PID/io would have it now: threads that are gone, this one, and the leader where
+	 * it is another. */
 	struct task_struct *leader = task->group_leader;
 	u64 read_bytes = task->signal->ioac.read_bytes + task->ioac.read_bytes;
 	u64 write_bytes = task->signal->ioac.write_bytes + task->ioac.write_bytes;

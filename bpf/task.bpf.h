@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The current task on every kernel. From 5.11 on the verifier knows its type and its members are plain loads;
- * before, each is a probe read. Which one it is, is known when the object is loaded: the other branch is dead.
+ * The current task on every kernel. From 5.11 on the verifier knows its type and its members are
+ * plain loads; before, each is a probe read. Which one it is, is known when the object is loaded:
+ * the other branch is dead.
  */
 #ifndef TASK_BPF_H
 #define TASK_BPF_H
@@ -13,10 +14,10 @@
 /* 5.11: bpf_get_current_task_btf, task storage. 5.15: bpf_task_pt_regs. */
 #define has_helper(name) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##name)
 
-#define TASK_READ(task, member)                                                                    \
+#define TASK_READ(task, member) \
 	(has_helper(get_current_task_btf) ? (task)->member : BPF_CORE_READ(task, member))
 
-#define REGS_READ(regs, member)                                                                    \
+#define REGS_READ(regs, member) \
 	(has_helper(task_pt_regs) ? (regs)->member : BPF_CORE_READ(regs, member))
 
 /* arch/x86/include/asm/page_64_types.h: THREAD_SIZE without KASAN. */
@@ -34,7 +35,8 @@ static __always_inline u32 current_tgid(void)
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
-/* The registers that were saved when the task entered the kernel; they lie at the end of its stack. */
+/* The registers that were saved when the task entered the kernel; they lie at the end of its stack.
+ */
 static __always_inline struct pt_regs *user_regs(struct task_struct *task)
 {
 	if (has_helper(task_pt_regs))

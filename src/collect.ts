@@ -19,6 +19,7 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
   const measures = {
     pageCache: measureNamed(schema, "page_cache"),
     component: measureNamed(schema, "page_cache_component"),
+    hints: measureNamed(schema, "fadvise"),
     pressure: measureNamed(schema, "memory_pressure"),
   };
   const { names } = kernel.layout;
@@ -26,6 +27,10 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
   const counts = trackCounts(kernel.layout, start.counters);
   const storage = trackCumulative(storageOf(start));
   const pressure = SCOPES.map((scope) => ({ scope, grown: trackCumulative(pressureOf(start, scope)) }));
+  const hints = Object.entries(start.hints).map(([advice, values]) => ({
+    advice,
+    grown: trackCumulative(values),
+  }));
   const available = (name: string, value: number | undefined) =>
     kernel.available.has(name) ? value : undefined;
 
@@ -72,6 +77,10 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
       return [
         totalSample(components, moved),
         ...components.map(componentSample),
+        ...hints.map(({ advice, grown }) => {
+          const values = grown(reading.hints[advice] ?? {});
+          return makeSample(measures.hints, [advice], (name) => available(name, values[name]));
+        }),
         ...pressure.map(({ scope, grown }) => {
           const values = grown(pressureOf(reading, scope));
           return makeSample(measures.pressure, [scope], (name) =>

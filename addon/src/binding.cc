@@ -49,6 +49,18 @@ const char* ToJs(Answer answer) {
   return "unknown";
 }
 
+const std::vector<const char*> kAdviceNames = {
+#define X(name) #name,
+    FOR_EACH_ADVICE(X)
+#undef X
+};
+
+const std::vector<const char*> kHintNames = {
+#define X(name) #name,
+    FOR_EACH_HINT_COUNTER(X)
+#undef X
+};
+
 const std::vector<const char*> kPressureNames = {
 #define X(name) #name,
     FOR_EACH_PRESSURE_COUNTER(X)
@@ -95,28 +107,41 @@ std::vector<uint32_t> ToTgids(const Napi::Value& value) {
 }
 
 std::string ToText(const Napi::Value& value, const char* what) {
-  if (!value.IsString()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a string");
+  if (!value.IsString())
+    throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a string");
   return value.As<Napi::String>();
 }
 
 uint32_t ToUint32(const Napi::Value& value, uint32_t max, const char* what) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
   if (!(number >= 0 && number <= max && number == static_cast<uint32_t>(number)))
-    throw Napi::RangeError::New(value.Env(), std::string(what) + " must be an integer from 0 to " +
-                                                 std::to_string(max));
+    throw Napi::RangeError::New(
+        value.Env(), std::string(what) + " must be an integer from 0 to " + std::to_string(max));
   return static_cast<uint32_t>(number);
 }
 
 uint64_t ToUint64(const Napi::Value& value, const char* what) {
   bool lossless = false;
   const uint64_t number = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
-  if (!lossless) throw Napi::RangeError::New(value.Env(), std::string(what) + " must be a 64-bit bigint");
+  if (!lossless)
+    throw Napi::RangeError::New(value.Env(), std::string(what) + " must be a 64-bit bigint");
   return number;
+}
+
+// Memory of a BigUint64Array of just this length.
+uint64_t* ToCounts(const Napi::Value& value, size_t length) {
+  if (!value.IsTypedArray() ||
+      value.As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array ||
+      value.As<Napi::TypedArray>().ElementLength() != length)
+    throw Napi::TypeError::New(value.Env(),
+                               "into must be a BigUint64Array of " + std::to_string(length));
+  return value.As<Napi::BigUint64Array>().Data();
 }
 
 template <typename Use>
 void ForEach(const Napi::Value& value, const char* what, Use use) {
-  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), std::string(what) + " must be an array");
+  if (!value.IsArray())
+    throw Napi::TypeError::New(value.Env(), std::string(what) + " must be an array");
   const Napi::Array array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); i++) {
     const Napi::Value item = array.Get(i);
@@ -140,6 +165,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::SeedFile>("seedFile"),
                            InstanceMethod<&Probe::ReadCounters>("readCounters"),
                            InstanceMethod<&Probe::ReadPressure>("readPressure"),
+                           InstanceMethod<&Probe::ReadHints>("readHints"),
                            InstanceMethod<&Probe::NextInterval>("nextInterval"),
                            InstanceMethod<&Probe::UseRecords>("useRecords"),
                            InstanceMethod<&Probe::Stats>("stats"),
@@ -226,7 +252,8 @@ class Probe : public Napi::ObjectWrap<Probe> {
     Opened(info);
     std::vector<PageCacheProbe::Directory> directories;
     ForEach(info[0], "directories", [&](const Napi::Object& item) {
-      directories.push_back({ToUint64(item.Get("ino"), "ino"), ToUint32(item.Get("dev"), UINT32_MAX, "dev"),
+      directories.push_back({ToUint64(item.Get("ino"), "ino"),
+                             ToUint32(item.Get("dev"), UINT32_MAX, "dev"),
                              ToUint32(item.Get("base"), COMPONENTS - FILE_KINDS, "base")});
     });
     return Guard(info.Env(), [&] {
@@ -245,11 +272,13 @@ class Probe : public Napi::ObjectWrap<Probe> {
 
   Napi::Value ReadPressure(const Napi::CallbackInfo& info) {
     const PageCacheProbe& probe = Opened(info);
-    if (!info[0].IsTypedArray() ||
-        info[0].As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array ||
-        info[0].As<Napi::TypedArray>().ElementLength() != size_t{SCOPE_COUNT} * PRESSURE_COUNT)
-      throw Napi::TypeError::New(info.Env(), "into must be a BigUint64Array of both scopes");
-    probe.ReadPressure(info[0].As<Napi::BigUint64Array>().Data());
+    probe.ReadPressure(ToCounts(info[0], size_t{SCOPE_COUNT} * PRESSURE_COUNT));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value ReadHints(const Napi::CallbackInfo& info) {
+    const PageCacheProbe& probe = Opened(info);
+    probe.ReadHints(ToCounts(info[0], size_t{ADVICE_COUNT} * HINT_COUNT));
     return info.Env().Undefined();
   }
 
@@ -353,6 +382,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("pressureNames", ToArray(env, kPressureNames, [&](const char* name) {
                 return Napi::String::New(env, name);
               }));
+  exports.Set("adviceNames", ToArray(env, kAdviceNames, [&](const char* name) {
+                return Napi::String::New(env, name);
+              }));
+  exports.Set("hintNames", ToArray(env, kHintNames,
+                                   [&](const char* name) { return Napi::String::New(env, name); }));
   exports.Set("componentsMax", COMPONENTS);
   exports.Set("fileKinds", FILE_KINDS);
   exports.Set("devicesMax", DEVICES_MAX);

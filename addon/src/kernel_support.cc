@@ -32,8 +32,9 @@ std::string BeforeFirstSlash(const std::string& section) {
   return section.substr(0, section.find('/'));
 }
 
-// How the kernel's BTF describes what a section name of libbpf hooks: a typedef for each tracepoint, a function
-// for each iterator and each function (kernel: include/trace/bpf_probe.h, include/linux/bpf.h).
+// How the kernel's BTF describes what a section name of libbpf hooks: a typedef for each
+// tracepoint, a function for each iterator and each function (kernel: include/trace/bpf_probe.h,
+// include/linux/bpf.h).
 struct BtfName {
   std::string name;
   unsigned int kind;
@@ -49,8 +50,8 @@ BtfName BtfNameOf(const std::string& section) {
 
 bool FileExists(const char* path) { return access(path, F_OK) == 0; }
 
-// Loads and attaches the program alone, and takes it away again: the only sure answer for trampolines, which some
-// kernels know and refuse.
+// Loads and attaches the program alone, and takes it away again: the only sure answer for
+// trampolines, which some kernels know and refuse.
 HookFact TryHook(HookFact fact) {
   LibbpfLog log;
   const ObjectPtr object = OpenEmbeddedObject();
@@ -65,15 +66,15 @@ HookFact TryHook(HookFact fact) {
       bpf_map__set_autocreate(map, false);
   }
   const bool loaded = bpf_object__load(object.get()) == 0;
-  const LinkPtr link(
-      loaded ? bpf_program__attach(bpf_object__find_program_by_name(object.get(), fact.program.c_str()))
-             : nullptr);
+  const LinkPtr link(loaded ? bpf_program__attach(bpf_object__find_program_by_name(
+                                  object.get(), fact.program.c_str()))
+                            : nullptr);
   if (link) {
     fact.exists = Answer::kYes;
     return fact;
   }
-  const BpfError error(loaded ? "attach" : "load", "program " + fact.program + " (" + fact.hook + ")", errno,
-                       log.Tail());
+  const BpfError error(loaded ? "attach" : "load",
+                       "program " + fact.program + " (" + fact.hook + ")", errno, log.Tail());
   fact.exists = Answer::kNo;
   fact.reason = error.what();
   return fact;
@@ -100,8 +101,9 @@ HookFact AskTracefs(HookFact fact) {
     if (access((std::string(root) + "/events" + event + "/id").c_str(), R_OK) == 0) return fact;
   }
   fact.exists = Answer::kNo;
-  fact.reason = "tracefs is not mounted, or not readable (CAP_DAC_READ_SEARCH): mount -t tracefs tracefs "
-                "/sys/kernel/tracing";
+  fact.reason =
+      "tracefs is not mounted, or not readable (CAP_DAC_READ_SEARCH): mount -t tracefs tracefs "
+      "/sys/kernel/tracing";
   return fact;
 }
 
@@ -126,8 +128,8 @@ void AskForPermission(KernelFacts* facts) {
       {BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0},
       {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
   };
-  const Descriptor program(bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "permission", "GPL",
-                                         instructions, 2, nullptr));
+  const Descriptor program(
+      bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "permission", "GPL", instructions, 2, nullptr));
   if (program.get() >= 0) {
     facts->permission = Answer::kYes;
     return;
@@ -138,7 +140,8 @@ void AskForPermission(KernelFacts* facts) {
   facts->permission_reason = error.what();
 }
 
-// Reads a page of this program's own file, which fires the tracepoint of the self-test in this thread.
+// Reads a page of this program's own file, which fires the tracepoint of the self-test in this
+// thread.
 void ReadOwnFile() {
   const Descriptor file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   char byte = 0;
@@ -155,7 +158,8 @@ Answer AskForPreemption() {
   // On kernels without the tracepoint or the symbol the load fails, and the question stays open.
   if (bpf_object__load(object.get()) != 0) return Answer::kUnknown;
   const bpf_map* bss = bpf_object__find_map_by_name(object.get(), ".bss");
-  void* address = mmap(nullptr, sizeof(control), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bss), 0);
+  void* address =
+      mmap(nullptr, sizeof(control), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bss), 0);
   if (address == MAP_FAILED) return Answer::kUnknown;
   const Mapping mapping(address, sizeof(control));
   auto* shared = static_cast<volatile control*>(address);
@@ -173,7 +177,8 @@ Answer AskForPreemption() {
   }
 }
 
-// The mode in parentheses: "none voluntary (full) lazy" (kernel: kernel/sched/debug.c, sched_dynamic_show).
+// The mode in parentheses: "none voluntary (full) lazy" (kernel: kernel/sched/debug.c,
+// sched_dynamic_show).
 std::string PreemptMode() {
   std::ifstream file("/sys/kernel/debug/sched/preempt");
   std::string word;
@@ -209,7 +214,8 @@ KernelFacts ProbeKernel() {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object.get()) {
     if (bpf_program__name(program) == std::string(kSelfTest)) continue;
-    facts.hooks.push_back(allowed ? ExamineHook(types.get(), program) : AskForHook(types.get(), program));
+    facts.hooks.push_back(allowed ? ExamineHook(types.get(), program)
+                                  : AskForHook(types.get(), program));
   }
   return facts;
 }

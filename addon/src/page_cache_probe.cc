@@ -53,6 +53,7 @@ ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus) {
   bpf_map__set_max_entries(FindMap(object.get(), "counters"), cpus * COMPONENTS);
   bpf_map__set_max_entries(FindMap(object.get(), "inode_cache"), cpus * INODE_CACHE_SLOTS);
   bpf_map__set_max_entries(FindMap(object.get(), "pressure"), cpus * SCOPE_COUNT);
+  bpf_map__set_max_entries(FindMap(object.get(), "hints"), cpus * ADVICE_COUNT);
   bpf_program* program = nullptr;
   bool records = false;
   bpf_object__for_each_program(program, object.get()) {
@@ -84,6 +85,21 @@ std::string HookOf(const bpf_object* object, const std::string& name) {
   return bpf_program__section_name(program);
 }
 
+// Sums an array of [cpu][row] records over the CPUs into [row][value], for the first `rows` of
+// `stride` rows.
+template <typename Record>
+void SumCpus(const Mapping& mapping, int cpus, size_t stride, size_t rows, size_t values,
+             uint64_t* into) {
+  const auto* cpu = static_cast<const volatile Record*>(mapping.get());
+  std::fill_n(into, rows * values, 0);
+  for (int i = 0; i < cpus; i++, cpu += stride) {
+    for (size_t row = 0; row < rows; row++) {
+      for (size_t value = 0; value < values; value++)
+        into[row * values + value] += cpu[row].value[value];
+    }
+  }
+}
+
 control* ControlOf(const Mapping& mapping) { return static_cast<control*>(mapping.get()); }
 
 // The clock of bpf_ktime_get_ns().
@@ -95,8 +111,8 @@ uint64_t MonotonicNs() {
 
 uint64_t FilterBit(uint32_t tgid) { return uint64_t{1} << (tgid & 63); }
 
-// Recomputes what is derived from the slots. A program may take one meanwhile and set its bit, which the store
-// would undo: so the slots are looked at once more afterwards.
+// Recomputes what is derived from the slots. A program may take one meanwhile and set its bit,
+// which the store would undo: so the slots are looked at once more afterwards.
 void RenewFilter(control* c) {
   uint64_t filter = 0;
   uint32_t used = 0;
@@ -150,9 +166,12 @@ PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names,
   bpf_map* control = FindMap(object_.get(), ".bss");
   CheckValueSize(counters, sizeof(struct counters));
   CheckValueSize(pressure, sizeof(struct pressure));
+  bpf_map* hints = FindMap(object_.get(), "hints");
+  CheckValueSize(hints, sizeof(struct hints));
   CheckValueSize(control, sizeof(struct control));
   counters_ = Map(counters, PROT_READ);
   pressure_ = Map(pressure, PROT_READ);
+  hints_ = Map(hints, PROT_READ);
   control_ = Map(control, PROT_READ | PROT_WRITE);
 
   for (Program& program : programs_) {
@@ -296,29 +315,20 @@ bool PageCacheProbe::SeedFile(const std::string& path, uint16_t component, uint3
   if (ioctl(file.get(), FS_IOC_GETVERSION, &generation) != 0) return false;
   const inode_key key{status.st_ino, dev, static_cast<uint32_t>(generation)};
   const inode_class value{component, 1, 0, 0};
-  return bpf_map_update_elem(bpf_map__fd(FindMap(object_.get(), "inodes")), &key, &value, BPF_NOEXIST) == 0;
+  return bpf_map_update_elem(bpf_map__fd(FindMap(object_.get(), "inodes")), &key, &value,
+                             BPF_NOEXIST) == 0;
 }
 
 void PageCacheProbe::ReadCounters(uint64_t* into, size_t components) const {
-  const auto* cpu = static_cast<const volatile struct counters*>(counters_.get());
-  std::fill_n(into, components * COUNTER_COUNT, 0);
-  for (int i = 0; i < possible_cpus_; i++, cpu += COMPONENTS) {
-    for (size_t component = 0; component < components; component++) {
-      for (size_t counter = 0; counter < COUNTER_COUNT; counter++)
-        into[component * COUNTER_COUNT + counter] += cpu[component].value[counter];
-    }
-  }
+  SumCpus<counters>(counters_, possible_cpus_, COMPONENTS, components, COUNTER_COUNT, into);
 }
 
 void PageCacheProbe::ReadPressure(uint64_t* into) const {
-  const auto* cpu = static_cast<const volatile struct pressure*>(pressure_.get());
-  std::fill_n(into, size_t{SCOPE_COUNT} * PRESSURE_COUNT, 0);
-  for (int i = 0; i < possible_cpus_; i++, cpu += SCOPE_COUNT) {
-    for (size_t scope = 0; scope < SCOPE_COUNT; scope++) {
-      for (size_t counter = 0; counter < PRESSURE_COUNT; counter++)
-        into[scope * PRESSURE_COUNT + counter] += cpu[scope].value[counter];
-    }
-  }
+  SumCpus<pressure>(pressure_, possible_cpus_, SCOPE_COUNT, SCOPE_COUNT, PRESSURE_COUNT, into);
+}
+
+void PageCacheProbe::ReadHints(uint64_t* into) const {
+  SumCpus<hints>(hints_, possible_cpus_, ADVICE_COUNT, ADVICE_COUNT, HINT_COUNT, into);
 }
 
 void PageCacheProbe::NextInterval() {

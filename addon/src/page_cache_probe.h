@@ -86,6 +86,9 @@ class PageCacheProbe {
   // Sums the pressure counters over all CPUs into [scope][counter].
   void ReadPressure(uint64_t* into) const;
 
+  // Sums the hint counters over all CPUs into [advice][counter].
+  void ReadHints(uint64_t* into) const;
+
   // Attaches the spare programs and lets the classic tracepoints count from now on; false, and
   // nothing changes, where they cannot all be attached.
   bool UseRecords();
@@ -111,6 +114,7 @@ class PageCacheProbe {
   int possible_cpus_;
   Mapping counters_;
   Mapping pressure_;
+  Mapping hints_;
   Mapping control_;
   std::vector<directory_key> directories_;
   // Monotonic time just before the last Tasks().

@@ -102,6 +102,8 @@ export interface NativeProbe {
   readCounters(into: BigUint64Array): void;
   /** Sums over all CPUs into `[scope][counter]`: the target, then the node. */
   readPressure(into: BigUint64Array): void;
+  /** Sums over all CPUs into `[advice][counter]`. */
+  readHints(into: BigUint64Array): void;
   /** Attaches the spare programs and lets them count; false, and nothing changes, where that cannot be. */
   useRecords(): boolean;
   /** Begins a new interval, in which each task counts as another one. */
@@ -119,6 +121,8 @@ export interface NativeAddon {
   open(options: { readonly programs: readonly string[]; readonly spare?: readonly string[] }): NativeProbe;
   readonly counterNames: readonly string[];
   readonly pressureNames: readonly string[];
+  readonly adviceNames: readonly string[];
+  readonly hintNames: readonly string[];
   readonly componentsMax: number;
   /** Kinds of files that fit below a base. */
   readonly fileKinds: number;

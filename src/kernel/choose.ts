@@ -56,6 +56,8 @@ const COUNTED_BY: readonly {
       (cause) => `pages_evicted_${cause}`,
     ),
   },
+  { oneOfEach: [ADDERS, ["on_delete"]], counters: ["pages_refaulted", "pages_affected"] },
+  { oneOfEach: [READERS, ADDERS, ["on_delete"]], counters: ["pages_used", "pages_late", "pages_wasted"] },
   { oneOfEach: [["on_exit"]], counters: ["storage_read_bytes", "storage_write_bytes"] },
   { oneOfEach: [["on_direct_reclaim_begin"]], counters: ["direct_reclaims", "direct_reclaim_tasks"] },
   { oneOfEach: [["on_memcg_reclaim_begin"]], counters: ["memcg_reclaims"] },

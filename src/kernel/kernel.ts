@@ -20,6 +20,8 @@ export interface KernelReading {
   readonly counters: BigUint64Array;
   /** Of the target and of the node, by name. */
   readonly pressure: Readonly<Record<"target" | "node", Readonly<Record<string, bigint>>>>;
+  /** Of each advice, by name. */
+  readonly hints: Readonly<Record<string, Readonly<Record<string, bigint>>>>;
   readonly pressureFiles: Readonly<Record<"target" | "node", PressureFiles>>;
   readonly storage: StorageBytes;
 }
@@ -142,7 +144,12 @@ function attachedKernel(
       const ended = (name: string) => BigInt.asIntN(64, counters[counterAt(name)] ?? 0n);
       return {
         counters,
-        pressure: readPressure(addon, native),
+        pressure: readRows(["target", "node"], addon.pressureNames, (into) => {
+          native.readPressure(into);
+        }),
+        hints: readRows(addon.adviceNames, addon.hintNames, (into) => {
+          native.readHints(into);
+        }),
         pressureFiles: { target: cgroupPressure(processes.targets()[0]?.task.pid), node: nodePressure() },
         storage: storage.total({ read: ended(ENDED_STORAGE.read), write: ended(ENDED_STORAGE.write) }),
       };
@@ -170,13 +177,17 @@ function attachedKernel(
   };
 }
 
-function readPressure(addon: NativeAddon, native: NativeProbe): KernelReading["pressure"] {
-  const { pressureNames } = addon;
-  const values = new BigUint64Array(2 * pressureNames.length);
-  native.readPressure(values);
-  const scope = (n: number) =>
-    Object.fromEntries(pressureNames.map((name, i) => [name, values[n * pressureNames.length + i] ?? 0n]));
-  return { target: scope(0), node: scope(1) };
+/** Reads `[row][counter]` into names. */
+function readRows<Row extends string>(
+  rows: readonly Row[],
+  names: readonly string[],
+  read: (into: BigUint64Array) => void,
+): Record<Row, Record<string, bigint>> {
+  const values = new BigUint64Array(rows.length * names.length);
+  read(values);
+  const row = (r: number) =>
+    Object.fromEntries(names.map((name, i) => [name, values[r * names.length + i] ?? 0n]));
+  return Object.fromEntries(rows.map((name, r) => [name, row(r)])) as Record<Row, Record<string, bigint>>;
 }
 
 /** Events that the kernel kept from a program because it was interrupted in itself. */

@@ -30,6 +30,7 @@ export function openProcfs(target: TargetConfig, log: Log): Kernel {
     read: () => ({
       counters: new BigUint64Array(),
       pressure: { target: {}, node: {} },
+      hints: {},
       pressureFiles: { target: cgroupPressure(processes.targets()[0]?.task.pid), node: nodePressure() },
       storage: storage.total(NO_BYTES),
     }),

@@ -30,7 +30,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PAGE 4096L
+#define PAGE	     4096L
 #define BUFFER_BYTES (1L << 20)
 /* cachestat(2), Linux 6.5 */
 #define SYS_CACHESTAT 451
@@ -40,17 +40,15 @@
 #define DROP_EVERY 40
 
 struct cachestat_range {
-  unsigned long long off, len;
+	unsigned long long off, len;
 };
 struct cachestat {
-  unsigned long long nr_cache, nr_dirty, nr_writeback, nr_evicted,
-      nr_recently_evicted;
+	unsigned long long nr_cache, nr_dirty, nr_writeback, nr_evicted, nr_recently_evicted;
 };
 
 struct truth {
-  unsigned long long reads, reads_missed, pages_requested, pages_missed,
-      read_bytes;
-  unsigned long long second_thoughts;
+	unsigned long long reads, reads_missed, pages_requested, pages_missed, read_bytes;
+	unsigned long long second_thoughts;
 };
 
 static const char *call;
@@ -60,242 +58,312 @@ static int null_fd;
 static long file_bytes;
 static struct truth truth;
 
-static void die(const char *what) {
-  perror(what);
-  exit(1);
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
 }
 
-static unsigned long next_random(unsigned long *state) {
-  *state ^= *state << 13;
-  *state ^= *state >> 7;
-  *state ^= *state << 17;
-  return *state;
+static unsigned long next_random(unsigned long *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
 }
 
-static long ask_cachestat(long first, long pages) {
-  struct cachestat_range range = {first * PAGE, pages * PAGE};
-  struct cachestat answer;
+static long ask_cachestat(long first, long pages)
+{
+	struct cachestat_range range = { first * PAGE, pages * PAGE };
+	struct cachestat answer;
 
-  if (syscall(SYS_CACHESTAT, fd, &range, &answer, 0))
-    die("cachestat");
-  return answer.nr_cache;
+	if (syscall(SYS_CACHESTAT, fd, &range, &answer, 0))
+		die("cachestat");
+	return answer.nr_cache;
 }
 
 /* cachestat(2) may count wrong where it is rescheduled in mid-walk: asked until
  * two answers agree. */
-static long pages_in_memory(long first, long pages) {
-  long answer = ask_cachestat(first, pages), again;
+static long pages_in_memory(long first, long pages)
+{
+	long answer = ask_cachestat(first, pages), again;
 
-  while ((again = ask_cachestat(first, pages)) != answer) {
-    truth.second_thoughts++;
-    answer = again;
-  }
-  return answer;
+	while ((again = ask_cachestat(first, pages)) != answer) {
+		truth.second_thoughts++;
+		answer = again;
+	}
+	return answer;
 }
 
 /* One read through io_uring, submitted and waited for in one call. */
-static long read_by_io_uring(long pos, long bytes) {
-  static int ring = -1;
-  static struct io_uring_params params;
-  static char *sq, *cq;
-  static struct io_uring_sqe *sqes;
+static long read_by_io_uring(long pos, long bytes)
+{
+	static int ring = -1;
+	static struct io_uring_params params;
+	static char *sq, *cq;
+	static struct io_uring_sqe *sqes;
 
-  if (ring < 0) {
-    ring = syscall(SYS_io_uring_setup, 4, &params);
-    if (ring < 0)
-      die("io_uring_setup");
-    sq = mmap(0, params.sq_off.array + params.sq_entries * 4,
-              PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-    cq = mmap(
-        0, params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe),
-        PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
-    sqes = mmap(0, params.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE,
-                MAP_SHARED, ring, IORING_OFF_SQES);
-    if (sq == MAP_FAILED || cq == MAP_FAILED || sqes == MAP_FAILED)
-      die("mmap of the ring");
-  }
-  unsigned *tail = (unsigned *)(sq + params.sq_off.tail);
-  unsigned slot = *tail & *(unsigned *)(sq + params.sq_off.ring_mask);
+	if (ring < 0) {
+		ring = syscall(SYS_io_uring_setup, 4, &params);
+		if (ring < 0)
+			die("io_uring_setup");
+		sq = mmap(0, params.sq_off.array + params.sq_entries * 4, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, ring, IORING_OFF_SQ_RING);
+		cq = mmap(0, params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe),
+			  PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
+		sqes = mmap(0, params.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, ring, IORING_OFF_SQES);
+		if (sq == MAP_FAILED || cq == MAP_FAILED || sqes == MAP_FAILED)
+			die("mmap of the ring");
+	}
+	unsigned *tail = (unsigned *)(sq + params.sq_off.tail);
+	unsigned slot = *tail & *(unsigned *)(sq + params.sq_off.ring_mask);
 
-  memset(&sqes[slot], 0, sizeof(*sqes));
-  sqes[slot].opcode = IORING_OP_READ;
-  sqes[slot].fd = fd;
-  sqes[slot].off = pos;
-  sqes[slot].addr = (unsigned long)buffer;
-  sqes[slot].len = bytes;
-  ((unsigned *)(sq + params.sq_off.array))[slot] = slot;
-  __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-  if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) <
-      0)
-    die("io_uring_enter");
-  unsigned *head = (unsigned *)(cq + params.cq_off.head);
-  struct io_uring_cqe *cqes = (struct io_uring_cqe *)(cq + params.cq_off.cqes);
-  long result = cqes[*head & *(unsigned *)(cq + params.cq_off.ring_mask)].res;
+	memset(&sqes[slot], 0, sizeof(*sqes));
+	sqes[slot].opcode = IORING_OP_READ;
+	sqes[slot].fd = fd;
+	sqes[slot].off = pos;
+	sqes[slot].addr = (unsigned long)buffer;
+	sqes[slot].len = bytes;
+	((unsigned *)(sq + params.sq_off.array))[slot] = slot;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+		die("io_uring_enter");
+	unsigned *head = (unsigned *)(cq + params.cq_off.head);
+	struct io_uring_cqe *cqes = (struct io_uring_cqe *)(cq + params.cq_off.cqes);
+	long result = cqes[*head & *(unsigned *)(cq + params.cq_off.ring_mask)].res;
 
-  __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
-  return result;
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return result;
 }
 
-static long do_read(long pos, long bytes) {
-  struct iovec halves[2] = {{buffer, bytes / 2},
-                            {buffer + bytes / 2, bytes - bytes / 2}};
-  off_t offset = pos;
+static long do_read(long pos, long bytes)
+{
+	struct iovec halves[2] = { { buffer, bytes / 2 },
+				   { buffer + bytes / 2, bytes - bytes / 2 } };
+	off_t offset = pos;
 
-  if (!strcmp(call, "pread"))
-    return pread(fd, buffer, bytes, pos);
-  if (!strcmp(call, "read"))
-    return read(fd, buffer, bytes);
-  if (!strcmp(call, "readv"))
-    return readv(fd, halves, 2);
-  if (!strcmp(call, "preadv"))
-    return preadv(fd, halves, 2, pos);
-  if (!strcmp(call, "preadv2"))
-    return preadv2(fd, halves, 2, pos, 0);
-  if (!strcmp(call, "sendfile"))
-    return sendfile(null_fd, fd, &offset, bytes);
-  if (!strcmp(call, "io_uring"))
-    return read_by_io_uring(pos, bytes);
-  errno = EINVAL;
-  die(call);
-  return -1;
+	if (!strcmp(call, "pread"))
+		return pread(fd, buffer, bytes, pos);
+	if (!strcmp(call, "read"))
+		return read(fd, buffer, bytes);
+	if (!strcmp(call, "readv"))
+		return readv(fd, halves, 2);
+	if (!strcmp(call, "preadv"))
+		return preadv(fd, halves, 2, pos);
+	if (!strcmp(call, "preadv2"))
+		return preadv2(fd, halves, 2, pos, 0);
+	if (!strcmp(call, "sendfile"))
+		return sendfile(null_fd, fd, &offset, bytes);
+	if (!strcmp(call, "io_uring"))
+		return read_by_io_uring(pos, bytes);
+	errno = EINVAL;
+	die(call);
+	return -1;
 }
 
-static void counted_read(long pos, long bytes) {
-  long end = pos + bytes < file_bytes ? pos + bytes : file_bytes;
-  long first = pos / PAGE;
-  long pages = (end - 1) / PAGE - first + 1;
-  long missed = pages - pages_in_memory(first, pages);
-  long got = do_read(pos, bytes);
+static void counted_read(long pos, long bytes)
+{
+	long end = pos + bytes < file_bytes ? pos + bytes : file_bytes;
+	long first = pos / PAGE;
+	long pages = (end - 1) / PAGE - first + 1;
+	long missed = pages - pages_in_memory(first, pages);
+	long got = do_read(pos, bytes);
 
-  if (got != end - pos) {
-    fprintf(stderr, "%s of %ld at %ld returned %ld\n", call, bytes, pos, got);
-    exit(1);
-  }
-  truth.reads++;
-  truth.reads_missed += missed > 0;
-  truth.pages_requested += pages;
-  truth.pages_missed += missed;
-  truth.read_bytes += got;
+	if (got != end - pos) {
+		fprintf(stderr, "%s of %ld at %ld returned %ld\n", call, bytes, pos, got);
+		exit(1);
+	}
+	truth.reads++;
+	truth.reads_missed += missed > 0;
+	truth.pages_requested += pages;
+	truth.pages_missed += missed;
+	truth.read_bytes += got;
 }
 
-static void drop(long offset, long bytes) {
-  if (posix_fadvise(fd, offset, bytes, POSIX_FADV_DONTNEED))
-    die("posix_fadvise");
+static void drop(long offset, long bytes)
+{
+	if (posix_fadvise(fd, offset, bytes, POSIX_FADV_DONTNEED))
+		die("posix_fadvise");
 }
 
-static void read_file(const char *pattern, long bytes, long ops,
-                      unsigned long seed) {
-  unsigned long random = seed * 7919 + 12345;
-  long pos = 0;
+static void read_file(const char *pattern, long bytes, long ops, unsigned long seed)
+{
+	unsigned long random = seed * 7919 + 12345;
+	long pos = 0;
 
-  for (long i = 0; i < ops; i++) {
-    if (!strcmp(pattern, "sequential")) {
-      if (pos >= file_bytes) {
-        pos = 0;
-        lseek(fd, 0, SEEK_SET);
-      }
-      counted_read(pos, bytes);
-      pos += bytes;
-      continue;
-    }
-    if (!strcmp(pattern, "eof")) {
-      if (i % 50 == 0)
-        drop((file_bytes & -PAGE) - 16 * PAGE, 0);
-      counted_read(file_bytes - 1 - next_random(&random) % 40000,
-                   1 + next_random(&random) % bytes);
-    } else if (!strcmp(pattern, "unaligned")) {
-      counted_read(next_random(&random) % file_bytes,
-                   1 + next_random(&random) % bytes);
-    } else {
-      counted_read(next_random(&random) % (file_bytes / bytes) * bytes, bytes);
-    }
-    if (i % DROP_EVERY == DROP_EVERY - 1 && strcmp(pattern, "eof"))
-      drop(next_random(&random) % file_bytes & -PAGE, DROP_BYTES);
-  }
+	for (long i = 0; i < ops; i++) {
+		if (!strcmp(pattern, "sequential")) {
+			if (pos >= file_bytes) {
+				pos = 0;
+				lseek(fd, 0, SEEK_SET);
+			}
+			counted_read(pos, bytes);
+			pos += bytes;
+			continue;
+		}
+		if (!strcmp(pattern, "eof")) {
+			if (i % 50 == 0)
+				drop((file_bytes & -PAGE) - 16 * PAGE, 0);
+			counted_read(file_bytes - 1 - next_random(&random) % 40000,
+				     1 + next_random(&random) % bytes);
+		} else if (!strcmp(pattern, "unaligned")) {
+			counted_read(next_random(&random) % file_bytes,
+				     1 + next_random(&random) % bytes);
+		} else {
+			counted_read(next_random(&random) % (file_bytes / bytes) * bytes, bytes);
+		}
+		if (i % DROP_EVERY == DROP_EVERY - 1 && strcmp(pattern, "eof"))
+			drop(next_random(&random) % file_bytes & -PAGE, DROP_BYTES);
+	}
+}
+
+#define HINT_PAGES	256L
+#define USED_PAGES	100L
+#define REFAULTED_PAGES 40L
+#define LATE_PAGES	10L
+/* Long enough for the pages of a hint to arrive: one that is locked is not dropped. */
+#define SETTLE_US 300000
+
+static void read_pages(long first, long pages)
+{
+	for (long i = first; i < first + pages; i++)
+		if (pread(fd, buffer, PAGE, i * PAGE) != PAGE)
+			die("pread");
+}
+
+static long cached_pages(void)
+{
+	return pages_in_memory(0, file_bytes / PAGE);
+}
+
+static void advise(long offset, long bytes, int advice)
+{
+	if (posix_fadvise(fd, offset, bytes, advice))
+		die("posix_fadvise");
+	usleep(SETTLE_US);
+}
+
+/* Loads, uses some, drops all, and needs some again; then asks for more than the kernel will load.
+ */
+static void give_hints(void)
+{
+	long file_pages = file_bytes / PAGE, loaded, dropped, loaded_of_long;
+
+	advise(0, 0, POSIX_FADV_RANDOM);
+	advise(0, HINT_PAGES * PAGE, POSIX_FADV_WILLNEED);
+	loaded = cached_pages();
+	read_pages(0, USED_PAGES);
+	dropped = cached_pages();
+	advise(0, 0, POSIX_FADV_DONTNEED);
+	dropped -= cached_pages();
+	read_pages(0, REFAULTED_PAGES);
+	dropped += cached_pages();
+	advise(0, 0, POSIX_FADV_DONTNEED);
+	dropped -= cached_pages();
+	advise(0, 0, POSIX_FADV_WILLNEED);
+	loaded_of_long = cached_pages();
+	if (loaded_of_long + LATE_PAGES > file_pages) {
+		fprintf(stderr, "the kernel loaded the whole file\n");
+		exit(1);
+	}
+	read_pages(file_pages - LATE_PAGES, LATE_PAGES);
+	printf("{\"loaded\":%ld,\"used\":%ld,\"wasted\":%ld,\"dropped\":%ld,\"refaulted\":%ld,"
+	       "\"late\":%ld}\n",
+	       loaded + loaded_of_long, USED_PAGES, loaded - USED_PAGES, dropped, REFAULTED_PAGES,
+	       LATE_PAGES);
+	fflush(stdout);
 }
 
 /* read(2) and write(2) that are no file reads: pipes, sockets, /proc and a
  * memory file. */
-static void read_no_file(long ops) {
-  int pipe_fds[2], sockets[2], proc = open("/proc/self/stat", O_RDONLY),
-                               memory = memfd_create("m", 0);
+static void read_no_file(long ops)
+{
+	int pipe_fds[2], sockets[2], proc = open("/proc/self/stat", O_RDONLY),
+				     memory = memfd_create("m", 0);
 
-  if (pipe(pipe_fds) || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) ||
-      proc < 0 || memory < 0)
-    die("pipe, socketpair, /proc or memfd");
-  for (long i = 0; i < ops; i++) {
-    if (write(pipe_fds[1], buffer, 4096) != 4096 ||
-        read(pipe_fds[0], buffer, 4096) != 4096 ||
-        write(sockets[1], buffer, 4096) != 4096 ||
-        read(sockets[0], buffer, 4096) != 4096 ||
-        pwrite(memory, buffer, 4096, i % 64 * 4096) != 4096 ||
-        pread(memory, buffer, 4096, i % 64 * 4096) != 4096 ||
-        pread(proc, buffer, 64, 0) <= 0)
-      die("read or write of no file");
-  }
+	if (pipe(pipe_fds) || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) || proc < 0 ||
+	    memory < 0)
+		die("pipe, socketpair, /proc or memfd");
+	for (long i = 0; i < ops; i++) {
+		if (write(pipe_fds[1], buffer, 4096) != 4096 ||
+		    read(pipe_fds[0], buffer, 4096) != 4096 ||
+		    write(sockets[1], buffer, 4096) != 4096 ||
+		    read(sockets[0], buffer, 4096) != 4096 ||
+		    pwrite(memory, buffer, 4096, i % 64 * 4096) != 4096 ||
+		    pread(memory, buffer, 4096, i % 64 * 4096) != 4096 ||
+		    pread(proc, buffer, 64, 0) <= 0)
+			die("read or write of no file");
+	}
 }
 
 /* Bytes that this process had the storage fetch. */
-static unsigned long long storage_read_bytes(void) {
-  static char text[1024];
-  int io = open("/proc/self/io", O_RDONLY);
-  long n = io < 0 ? -1 : read(io, text, sizeof(text) - 1);
+static unsigned long long storage_read_bytes(void)
+{
+	static char text[1024];
+	int io = open("/proc/self/io", O_RDONLY);
+	long n = io < 0 ? -1 : read(io, text, sizeof(text) - 1);
 
-  if (n <= 0)
-    die("/proc/self/io");
-  close(io);
-  text[n] = 0;
-  return strtoull(strstr(text, "read_bytes: ") + strlen("read_bytes: "), NULL,
-                  10);
+	if (n <= 0)
+		die("/proc/self/io");
+	close(io);
+	text[n] = 0;
+	return strtoull(strstr(text, "read_bytes: ") + strlen("read_bytes: "), NULL, 10);
 }
 
-static void wait_for_line(void) {
-  char c = 0;
+static void wait_for_line(void)
+{
+	char c = 0;
 
-  while (read(0, &c, 1) == 1 && c != '\n')
-    ;
+	while (read(0, &c, 1) == 1 && c != '\n')
+		;
 }
 
-int main(int argc, char **argv) {
-  if (argc < 6) {
-    fprintf(stderr, "usage: reader FILE PATTERN BYTES OPS SEED [CALL]\n");
-    return 2;
-  }
-  const char *pattern = argv[2];
-  long bytes = atol(argv[3]), ops = atol(argv[4]);
-  struct stat status;
+int main(int argc, char **argv)
+{
+	if (argc < 6) {
+		fprintf(stderr, "usage: reader FILE PATTERN BYTES OPS SEED [CALL]\n");
+		return 2;
+	}
+	const char *pattern = argv[2];
+	long bytes = atol(argv[3]), ops = atol(argv[4]);
+	struct stat status;
 
-  call = argc > 6 ? argv[6] : strcmp(pattern, "sequential") ? "pread" : "read";
-  fd = open(argv[1], O_RDONLY);
-  null_fd = open("/dev/null", O_WRONLY);
-  if (fd < 0 || fstat(fd, &status))
-    die(argv[1]);
-  file_bytes = status.st_size;
-  buffer = mmap(0, BUFFER_BYTES, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  if (buffer == MAP_FAILED)
-    die("mmap");
-  drop(0, 0);
-  /* Twice, so that nothing is loaded for the first time while it counts. */
-  storage_read_bytes();
-  puts("ready");
-  fflush(stdout);
-  wait_for_line();
+	call = argc > 6 ? argv[6] : strcmp(pattern, "sequential") ? "pread" : "read";
+	fd = open(argv[1], O_RDONLY);
+	null_fd = open("/dev/null", O_WRONLY);
+	if (fd < 0 || fstat(fd, &status))
+		die(argv[1]);
+	file_bytes = status.st_size;
+	buffer = mmap(0, BUFFER_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (buffer == MAP_FAILED)
+		die("mmap");
+	drop(0, 0);
+	/* Twice, so that nothing is loaded for the first time while it counts. */
+	storage_read_bytes();
+	puts("ready");
+	fflush(stdout);
+	wait_for_line();
 
-  unsigned long long before = storage_read_bytes();
+	if (!strcmp(pattern, "hints")) {
+		give_hints();
+		wait_for_line();
+		return 0;
+	}
+	unsigned long long before = storage_read_bytes();
 
-  if (!strcmp(pattern, "pipes"))
-    read_no_file(ops);
-  else if (strcmp(pattern, "hold"))
-    read_file(pattern, bytes, ops, atol(argv[5]));
-  printf("{\"reads\":%llu,\"reads_missed\":%llu,\"pages_requested\":%llu,"
-         "\"pages_missed\":%llu,"
-         "\"read_bytes\":%llu,\"second_thoughts\":%llu,\"storage_read_bytes\":%"
-         "llu}\n",
-         truth.reads, truth.reads_missed, truth.pages_requested,
-         truth.pages_missed, truth.read_bytes, truth.second_thoughts,
-         storage_read_bytes() - before);
-  fflush(stdout);
-  wait_for_line();
-  return 0;
+	if (!strcmp(pattern, "pipes"))
+		read_no_file(ops);
+	else if (strcmp(pattern, "hold"))
+		read_file(pattern, bytes, ops, atol(argv[5]));
+	printf("{\"reads\":%llu,\"reads_missed\":%llu,\"pages_requested\":%llu,"
+	       "\"pages_missed\":%llu,"
+	       "\"read_bytes\":%llu,\"second_thoughts\":%llu,\"storage_read_bytes\":%"
+	       "llu}\n",
+	       truth.reads, truth.reads_missed, truth.pages_requested, truth.pages_missed,
+	       truth.read_bytes, truth.second_thoughts, storage_read_bytes() - before);
+	fflush(stdout);
+	wait_for_line();
+	return 0;
 }

@@ -25,8 +25,18 @@ export interface Truth {
   readonly storage_read_bytes: number;
 }
 
+/** What hints did, in pages, by cachestat(2) around each step. */
+export interface HintTruth {
+  readonly loaded: number;
+  readonly used: number;
+  readonly wasted: number;
+  readonly dropped: number;
+  readonly refaulted: number;
+  readonly late: number;
+}
+
 export interface ReaderOptions {
-  readonly pattern: "sequential" | "random" | "unaligned" | "eof" | "pipes" | "hold";
+  readonly pattern: "sequential" | "random" | "unaligned" | "eof" | "pipes" | "hold" | "hints";
   readonly bytes: number;
   readonly ops: number;
   readonly seed?: number;
@@ -39,6 +49,8 @@ export interface Reader {
   readonly pid: number;
   /** Lets it work; resolves when it is done, while the process still lives. */
   run(): Promise<Truth>;
+  /** The same for pattern hints. */
+  runHints(): Promise<HintTruth>;
   /** Ends the process. */
   end(): Promise<void>;
 }
@@ -91,12 +103,14 @@ export async function startReader(file: string, options: ReaderOptions): Promise
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   await nextLine(child, lines);
   if (child.pid === undefined) throw new Error("the reader has no pid");
+  const work = async (): Promise<unknown> => {
+    child.stdin.write("\n");
+    return JSON.parse(await nextLine(child, lines));
+  };
   return {
     pid: child.pid,
-    async run() {
-      child.stdin.write("\n");
-      return JSON.parse(await nextLine(child, lines)) as Truth;
-    },
+    run: async () => (await work()) as Truth,
+    runHints: async () => (await work()) as HintTruth,
     async end() {
       const ended = once(child, "exit");
       child.stdin.end();
