@@ -93,7 +93,7 @@ describe("demo", function () {
     expect(code).to.equal(0);
     expect(stdout).to.match(/^time +reads +hit %/);
     expect(stdout).to.match(/As read back from the .*BanyanDB/);
-    expect(stdout).to.include("Stored equals kernel in all 17 counts.");
+    expect(stdout).to.match(/Stored equals kernel in all \d+ counts\./);
   });
 
   it("ends in good order on the first interrupt", async () => {

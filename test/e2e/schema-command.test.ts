@@ -37,7 +37,7 @@ describe("the schema command", function () {
     expect(code).to.equal(0);
     expect(stdout).to.contain("group cli: 1 shard(s)");
     for (const { name, fields } of readSchema().measures) {
-      expect(stdout).to.contain(`\nmeasure ${name}\n`);
+      expect(stdout).to.match(new RegExp(`^measure ${name}(;|$)`, "m"));
       for (const field of fields) expect(stdout).to.match(new RegExp(`^  ${field.name} `, "m"));
     }
   });
@@ -58,8 +58,8 @@ describe("the schema command", function () {
 
   it("shows the difference where a measure exists with other types, exits 1 and changes nothing", async () => {
     const { group, measures } = readSchema();
-    const [spec] = measures;
-    if (!spec) throw new Error("no measure");
+    const spec = measures.find(({ name }) => name === "page_cache");
+    if (!spec) throw new Error("no measure page_cache");
     const measure = wantedMeasure("cli", group, spec);
     for (const field of measure.fields) if (field.name === "reads") field.fieldType = FieldType.STRING;
     await transport.call(

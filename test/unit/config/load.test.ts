@@ -196,7 +196,7 @@ describe("errors of the configuration", () => {
     ["target.command", "("],
     ["target.pid", "0"],
     ["target.pid", "12x"],
-    ["kernel.tier", "fentry"],
+    ["kernel.tier", "best"],
     ["kernel.allow_degraded", "yes"],
     ["banyandb.endpoints", "localhost"],
     ["banyandb.endpoints", "a:1,,b:2"],
