@@ -6,7 +6,7 @@ import type { Config } from "../config/config.js";
 import { packageRoot, readSchema } from "../config/schema-files.js";
 import { loadAddon } from "../kernel/addon.js";
 import { KernelError } from "../kernel/errors.js";
-import { openKernel } from "../kernel/kernel.js";
+import { openKernel } from "../kernel/open-kernel.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
 import { type Arguments, CONFIG_OPTIONS } from "./arguments.js";

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "../config/config.js";
 import { packageRoot } from "../config/schema-files.js";
 import { loadAddon } from "../kernel/addon.js";
-import { openKernel } from "../kernel/kernel.js";
+import { openKernel } from "../kernel/open-kernel.js";
 import type { Log } from "../model/log.js";
 
 export interface DemoTarget {

@@ -1,15 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { unlinkSync } from "node:fs";
 import { expect } from "chai";
-import type { NativeAddon, NativeProbe } from "../../src/kernel/addon.js";
-import {
-  difference,
-  evictedByOthers,
-  openProbe,
-  readCounts,
-  requireReads,
-  type Counts,
-} from "../support/kernel.js";
+import { difference, evictedByOthers, readCounts, useProbe, type Counts } from "../support/kernel.js";
 import { makeFile, startReader } from "../support/reader.js";
 
 const PAGE_BYTES = 4096;
@@ -18,28 +10,19 @@ const FILE_PAGES = FILE_BYTES / PAGE_BYTES;
 
 describe("evictions of the target's files, whoever causes them", function () {
   this.timeout(60_000);
-  let addon: NativeAddon;
-  let probe: NativeProbe;
-
-  before(() => {
-    addon = requireReads();
-    probe = openProbe(addon);
-  });
-  after(() => {
-    probe.close();
-  });
+  const { addon, probe } = useProbe();
 
   /** Lets a target read a whole file; then counts what `evict` does to it. */
   async function afterReading(evict: (path: string) => void): Promise<Counts> {
     const file = makeFile(FILE_BYTES);
     const reader = await startReader(file.path, { pattern: "sequential", bytes: 131072, ops: 64 });
-    probe.setTargets([reader.pid]);
+    probe().setTargets([reader.pid]);
     await reader.run();
     await reader.end();
-    probe.setTargets([]);
-    const before = readCounts(addon, probe);
+    probe().setTargets([]);
+    const before = readCounts(addon(), probe());
     evict(file.path);
-    const counts = difference(readCounts(addon, probe), before);
+    const counts = difference(readCounts(addon(), probe()), before);
     try {
       file.remove();
     } catch {

@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
-import type { NativeAddon, NativeProbe } from "../../src/kernel/addon.js";
-import { difference, openProbe, readCounts, requireReads } from "../support/kernel.js";
+import { difference, readCounts, useProbe } from "../support/kernel.js";
 import { makeFile, startReader } from "../support/reader.js";
 
 const MIB = 1 << 20;
@@ -29,21 +28,12 @@ function limitedCgroup(): { add(pid: number): void; remove(): void } {
 
 describe("memory pressure on a target at the limit of its cgroup", function () {
   this.timeout(60_000);
-  let addon: NativeAddon;
-  let probe: NativeProbe;
-
-  before(() => {
-    addon = requireReads();
-    probe = openProbe(addon);
-  });
-  after(() => {
-    probe.close();
-  });
+  const { addon, probe } = useProbe();
 
   function pressure(scope: "target" | "node"): Record<string, number> {
-    const names = addon.pressureNames;
+    const names = addon().pressureNames;
     const values = new BigUint64Array(2 * names.length);
-    probe.readPressure(values);
+    probe().readPressure(values);
     const first = scope === "target" ? 0 : names.length;
     return Object.fromEntries(names.map((name, i) => [name, Number(values[first + i])]));
   }
@@ -53,11 +43,11 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
     const cgroup = limitedCgroup();
     const reader = await startReader(file.path, { pattern: "sequential", bytes: 131072, ops: 1500 });
     cgroup.add(reader.pid);
-    probe.setTargets([reader.pid]);
-    const before = readCounts(addon, probe);
+    probe().setTargets([reader.pid]);
+    const before = readCounts(addon(), probe());
     const nodeBefore = pressure("node");
     await reader.run();
-    const counts = difference(readCounts(addon, probe), before);
+    const counts = difference(readCounts(addon(), probe()), before);
     const target = pressure("target");
     const node = difference(pressure("node"), nodeBefore);
     await reader.end();

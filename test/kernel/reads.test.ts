@@ -1,17 +1,9 @@
 import { expect } from "chai";
-import type { NativeAddon, NativeProbe } from "../../src/kernel/addon.js";
 import { trackCounts } from "../../src/model/counters.js";
 import { parseMeasure } from "../../src/model/measure.js";
 import { fieldValues, makeSample } from "../../src/model/tick.js";
 import { readFileSync } from "node:fs";
-import {
-  difference,
-  openProbe,
-  readCounts,
-  requireReads,
-  undisturbed,
-  type Counts,
-} from "../support/kernel.js";
+import { difference, readCounts, useProbe, undisturbed, type Counts } from "../support/kernel.js";
 import { packageRoot } from "../support/package-root.js";
 import {
   makeFile,
@@ -39,26 +31,17 @@ const PATTERNS: readonly (ReaderOptions & { readonly name: string })[] = [
 
 describe("reads of the target, against cachestat(2) before each read", function () {
   this.timeout(120_000);
-  let addon: NativeAddon;
-  let probe: NativeProbe;
-
-  before(() => {
-    addon = requireReads();
-    probe = openProbe(addon);
-  });
-  after(() => {
-    probe.close();
-  });
+  const { addon, probe } = useProbe();
 
   /** Runs one reader per file; adds their truth to what the kernel counted meanwhile. */
   async function measure(files: readonly string[], options: ReaderOptions): Promise<Counts> {
     const readers = await Promise.all(files.map((file, i) => startReader(file, { ...options, seed: i + 1 })));
     try {
-      probe.setTargets(readers.map(({ pid }) => pid));
-      const before = readCounts(addon, probe);
+      probe().setTargets(readers.map(({ pid }) => pid));
+      const before = readCounts(addon(), probe());
       const truth = sumTruths(await Promise.all(readers.map((reader) => reader.run())));
-      const counts = difference(readCounts(addon, probe), before);
-      probe.setTargets([]);
+      const counts = difference(readCounts(addon(), probe()), before);
+      probe().setTargets([]);
       return { ...counts, ...prefixed(truth) };
     } finally {
       await Promise.all(readers.map((reader) => reader.end()));
@@ -94,13 +77,13 @@ describe("reads of the target, against cachestat(2) before each read", function 
     const file = makeFile(64 * MIB);
     const reader = await startReader(file.path, { pattern: "unaligned", bytes: 300000, ops: 2500 });
     try {
-      probe.setTargets([reader.pid]);
+      probe().setTargets([reader.pid]);
       const rates = await ratesWhile(reader, 10);
       expect(rates.length).to.be.greaterThan(20);
       expect(rates.filter((rate) => !(rate >= 0 && rate <= 100))).to.deep.equal([]);
       expect(new Set(rates).size, "the rates differ, so something was measured").to.be.greaterThan(3);
     } finally {
-      probe.setTargets([]);
+      probe().setTargets([]);
       await reader.end();
       file.remove();
     }
@@ -113,11 +96,11 @@ describe("reads of the target, against cachestat(2) before each read", function 
     );
     const rateFields = measureSpec.fields.flatMap((field, i) => (field.type === "float" ? [i] : []));
     const read = () => {
-      const values = new BigUint64Array(addon.counterNames.length);
-      probe.readCounters(values);
+      const values = new BigUint64Array(addon().counterNames.length);
+      probe().readCounters(values);
       return values;
     };
-    const tracker = trackCounts({ names: addon.counterNames, components: 1 }, read());
+    const tracker = trackCounts({ names: addon().counterNames, components: 1 }, read());
     const rates: number[] = [];
     const timer = setInterval(() => {
       for (const { counts } of tracker.advance(read())) {
@@ -143,14 +126,14 @@ describe("reads of the target, against cachestat(2) before each read", function 
       startReader(file.path, { pattern: "random", bytes: 4096, ops: 1000 }),
     ]);
     try {
-      probe.setTargets([target.pid]);
-      const before = readCounts(addon, probe);
+      probe().setTargets([target.pid]);
+      const before = readCounts(addon(), probe());
       const truth = await other.run();
       expect(truth.reads).to.equal(1000);
-      const counts = difference(readCounts(addon, probe), before);
+      const counts = difference(readCounts(addon(), probe()), before);
       expect(Object.entries(counts).filter(([, value]) => value !== 0)).to.deep.equal([]);
     } finally {
-      probe.setTargets([]);
+      probe().setTargets([]);
       await Promise.all([target.end(), other.end()]);
       file.remove();
     }

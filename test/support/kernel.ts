@@ -2,7 +2,8 @@
 import type { TargetConfig, TierChoice } from "../../src/config/config.js";
 import { loadAddon, type KernelFacts, type NativeAddon, type NativeProbe } from "../../src/kernel/addon.js";
 import { choosePrograms, type Choice } from "../../src/kernel/choose.js";
-import { openKernel, type Kernel } from "../../src/kernel/kernel.js";
+import type { Kernel } from "../../src/kernel/kernel.js";
+import { openKernel } from "../../src/kernel/open-kernel.js";
 import type { Log } from "../../src/model/log.js";
 import { packageRoot } from "./package-root.js";
 
@@ -38,6 +39,23 @@ export function openProbe(addon: NativeAddon): NativeProbe {
   const missing = probe.programs.filter((p) => !p.attached && (useRecords || !p.spare));
   if (missing.length > 0) throw new Error(missing.map((p) => p.error?.message ?? p.name).join("; "));
   return probe;
+}
+
+/** Opens a probe before the tests of a suite and closes it after them. */
+export function useProbe(): { readonly addon: () => NativeAddon; readonly probe: () => NativeProbe } {
+  let opened: { addon: NativeAddon; probe: NativeProbe } | undefined;
+  const get = () => {
+    if (!opened) throw new Error("the probe is open only while tests run");
+    return opened;
+  };
+  before(() => {
+    const addon = requireReads();
+    opened = { addon, probe: openProbe(addon) };
+  });
+  after(() => {
+    opened?.probe.close();
+  });
+  return { addon: () => get().addon, probe: () => get().probe };
 }
 
 /** Opens the kernel side on the tier under test. */

@@ -1,0 +1,188 @@
+/** Opens the kernel side: facts, choice of programs, effect. */
+import type { Config, TierChoice } from "../config/config.js";
+import type { Log } from "../model/log.js";
+import type { ProbeStatus } from "../model/status.js";
+import type { KernelFacts, NativeAddon, NativeProbe, Task } from "./addon.js";
+import { availableCounters, choosePrograms, COMMON_PROGRAMS, type Choice } from "./choose.js";
+import { followComponents } from "./component-follower.js";
+import { KernelError } from "./errors.js";
+import type { Kernel } from "./kernel.js";
+import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
+import { followProcesses } from "./process-follower.js";
+import { openProcfs } from "./procfs-kernel.js";
+import { trackStorage } from "./storage-bytes.js";
+
+/** Counter of events that were lost for want of memory; the others are lost to recursion. */
+const EVENTS_WITHOUT_STATE = "events_without_state";
+const ENDED_STORAGE = { read: "ended_storage_read_bytes", write: "ended_storage_write_bytes" } as const;
+
+/**
+ * Opens the kernel side for the configured target.
+ * @throws KernelError where nothing can be measured; code EPERM or EACCES where that is for want of permission
+ */
+export function openKernel(
+  addon: NativeAddon,
+  { target, tier }: { readonly target: Config["target"]; readonly tier: TierChoice },
+  log: Log,
+): Kernel {
+  const facts = probe(addon);
+  const choice = choosePrograms(facts, tier);
+  if (choice.tier === "none") throw nothingMeasured(facts, choice);
+  if (choice.tier === "procfs") return openProcfs(target, log);
+  let native: NativeProbe;
+  try {
+    native = addon.open({ programs: choice.programs, spare: choice.spare });
+  } catch (error) {
+    throw KernelError.from(error, "load", "BPF programs");
+  }
+  return attachedKernel(addon, native, { facts, choice, target, log });
+}
+
+function probe(addon: NativeAddon): KernelFacts {
+  try {
+    return addon.probeFeatures();
+  } catch (error) {
+    throw KernelError.from(error, "examine", "the kernel");
+  }
+}
+
+function nothingMeasured(facts: KernelFacts, choice: Choice): KernelError {
+  const reason = choice.reasons.get("kernel") ?? "no program can be attached";
+  return new KernelError({
+    message: reason,
+    code: facts.permission === "no" ? "EPERM" : "ENOTSUP",
+    operation: "attach",
+    object: "BPF programs",
+  });
+}
+
+function attachedKernel(
+  addon: NativeAddon,
+  native: NativeProbe,
+  { facts, choice, target, log }: { facts: KernelFacts; choice: Choice; target: Config["target"]; log: Log },
+): Kernel {
+  const probes = () => probeStatus(facts, choice, native);
+  const storage = trackStorage(storageBytesOf, true);
+  const components = followComponents(addon, native, log);
+  const processes = followProcesses(
+    {
+      tasks: () => tasksOf(native),
+      setTargets: (tgids) => {
+        native.setTargets(tgids);
+      },
+      targetsMax: addon.targetsMax,
+    },
+    target,
+    log,
+  );
+  // Only a name can be told at the execve; a pid or a command line is found by looking.
+  if (target.pid === undefined && target.command === undefined) native.setExecName(target.name);
+  if (choice.useRecords) native.useRecords();
+  const counterAt = (name: string) => addon.counterNames.indexOf(name);
+  const readCounters = () => {
+    const values = new BigUint64Array(components.used() * addon.counterNames.length);
+    native.readCounters(values);
+    return values;
+  };
+  const eventsMissed = () => {
+    const lost = readCounters()[counterAt(EVENTS_WITHOUT_STATE)] ?? 0n;
+    return recursionMisses(native) + Number(lost);
+  };
+
+  const attached = new Set(
+    probes()
+      .filter((p) => p.attached)
+      .map(({ name }) => name),
+  );
+
+  /** Where raw tracepoints turn out to lose events, the classic ones count from then on. */
+  function preferLossless(): void {
+    if (choice.spare.length === 0 || choice.useRecords || switched || recursionMisses(native) === 0) return;
+    switched = true;
+    const done = native.useRecords();
+    log.warn("raw tracepoints lose events on this kernel", { counting_by_classic_tracepoints_now: done });
+  }
+  let switched = false;
+
+  return {
+    layout: { names: addon.counterNames, components: addon.componentsMax },
+    available: availableCounters(attached),
+    describe: components.describe,
+    read() {
+      const counters = readCounters();
+      const ended = (name: string) => BigInt.asIntN(64, counters[counterAt(name)] ?? 0n);
+      return {
+        counters,
+        pressure: readRows(["target", "node"], addon.pressureNames, (into) => {
+          native.readPressure(into);
+        }),
+        hints: readRows(addon.adviceNames, addon.hintNames, (into) => {
+          native.readHints(into);
+        }),
+        pressureFiles: { target: cgroupPressure(processes.targets()[0]?.task.pid), node: nodePressure() },
+        storage: storage.total({ read: ended(ENDED_STORAGE.read), write: ended(ENDED_STORAGE.write) }),
+      };
+    },
+    nextInterval() {
+      native.nextInterval();
+    },
+    follow() {
+      for (const { task } of processes.follow()) storage.add(task);
+      components.follow(processes.targets());
+      preferLossless();
+    },
+    status: () => ({
+      tier: choice.tier,
+      probes: probes(),
+      eventsMissed: eventsMissed(),
+      targets: processes.targets().map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
+    }),
+    detach() {
+      native.detach();
+    },
+    close() {
+      native.close();
+    },
+  };
+}
+
+/** Reads `[row][counter]` into names. */
+function readRows<Row extends string>(
+  rows: readonly Row[],
+  names: readonly string[],
+  read: (into: BigUint64Array) => void,
+): Record<Row, Record<string, bigint>> {
+  const values = new BigUint64Array(rows.length * names.length);
+  read(values);
+  const row = (r: number) =>
+    Object.fromEntries(names.map((name, i) => [name, values[r * names.length + i] ?? 0n]));
+  return Object.fromEntries(rows.map((name, r) => [name, row(r)])) as Record<Row, Record<string, bigint>>;
+}
+
+/** Events that the kernel kept from a program because it was interrupted in itself. */
+function recursionMisses(native: NativeProbe): number {
+  return native.stats().programs.reduce((sum, program) => sum + Number(program.recursionMisses), 0);
+}
+
+/** What the tier wants, and what it would want on a better kernel. */
+function probeStatus(facts: KernelFacts, choice: Choice, native: NativeProbe): ProbeStatus[] {
+  const hooks = new Map(facts.hooks.map(({ program, hook }) => [program, hook]));
+  const loaded = native.programs
+    .filter(({ spare, attached }) => attached || !spare)
+    .map(({ name, hook, attached, error }): ProbeStatus =>
+      attached ? { name, hook, attached } : { name, hook, attached, reason: error?.message ?? "not loaded" },
+    );
+  const left = COMMON_PROGRAMS.filter((name) => choice.reasons.has(name)).map((name): ProbeStatus => {
+    const reason = choice.reasons.get(name) ?? "";
+    return { name, hook: hooks.get(name) ?? "", attached: false, reason };
+  });
+  return [...loaded, ...left];
+}
+
+function tasksOf(native: NativeProbe): Task[] {
+  try {
+    return native.tasks();
+  } catch (error) {
+    throw KernelError.from(error, "list", "processes");
+  }
+}
