@@ -1,0 +1,205 @@
+/**
+ * What the kernel side costs those who are watched, and those who are not: `npm run bench:kernel`, as root.
+ * Everything is attached, measured and detached again in every round, so that a noisy minute spoils all alike.
+ * Exits with 1 where a requirement is missed.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { release } from "node:os";
+import { parseArgs } from "node:util";
+import { requireReads } from "../support/kernel.js";
+import { makeFile } from "../support/reader.js";
+import { LAYOUT, measureLayout } from "./kernel-layout.js";
+import { EMPTY_HOOKS, startAttacher, startHotLoop, type CallCost } from "./kernel-tools.js";
+import {
+  empty,
+  nothing,
+  OTHER,
+  OUR_TIERS,
+  ours,
+  peersWay,
+  TARGET,
+  type Durations,
+  type EmptyKind,
+  type Variant,
+} from "./kernel-variants.js";
+
+const CALLS = ["pread4k", "pread64k", "getppid"] as const;
+type Call = (typeof CALLS)[number];
+
+/** Times the empty program of the same kind. */
+const LIMITS: Record<EmptyKind, { readonly target: number; readonly other: number }> = {
+  tp_btf: { target: 2.5, other: 1.7 },
+  tracepoint: { target: 2.5, other: 1.5 },
+  // Nothing is promised for these.
+  fexit: { target: Infinity, other: Infinity },
+  kprobe: { target: Infinity, other: Infinity },
+};
+/** Nothing of ours is on the way of another syscall: what is measured beyond this is no noise. */
+const SYSCALL_NOISE_NS = 3;
+const OPEN_MS = 500;
+const MEMORY_BYTES = 24 << 20;
+const TICK_MS = 0.5;
+/** Measured for the peer's own programs where a hot 4 KiB pread takes 477 ns and nothing is attached. */
+const PEER_NS = { target: 1074, other: 598 };
+const PEER_TOLERANCE = 0.3;
+
+const keyOf = (variant: string, role: string) => `${variant}: ${role}`;
+/** What everything is compared with: measured at both ends of each round. */
+const NOTHING = nothing("nothing");
+const BASE = keyOf(NOTHING.name, "any process");
+
+/** Costs by variant and role, one for each round. */
+type Costs = Map<string, CallCost[]>;
+type DurationsByTier = Map<string, Durations>;
+
+async function measureOnce(
+  variant: Variant,
+  measure: () => Promise<CallCost>,
+  costs: Costs,
+): Promise<boolean> {
+  if (!(await variant.attach())) return false;
+  for (const role of variant.roles) {
+    await role.prepare();
+    const key = keyOf(variant.name, role.name);
+    costs.set(key, [...(costs.get(key) ?? []), await measure()]);
+  }
+  await variant.detach();
+  return true;
+}
+
+async function measureAll(rounds: number, durations: DurationsByTier): Promise<Costs> {
+  const addon = requireReads();
+  const file = makeFile(4 << 20);
+  const loop = await startHotLoop(file.path);
+  const attacher = await startAttacher();
+  let variants = [
+    NOTHING,
+    ...(Object.keys(EMPTY_HOOKS) as EmptyKind[]).map((kind) => empty(kind, attacher)),
+    ...OUR_TIERS.map((tier) => {
+      const own: Durations = { openMs: [], closeMs: [] };
+      durations.set(tier.name, own);
+      return ours(addon, tier, { loop, file: file.path, durations: own });
+    }),
+    peersWay(attacher, loop),
+    NOTHING,
+  ];
+  const costs: Costs = new Map();
+  for (let round = 0; round < rounds; round++) {
+    const present: Variant[] = [];
+    for (const variant of variants) {
+      if (await measureOnce(variant, () => loop.measure(), costs)) present.push(variant);
+      else console.log(`${variant.name}: cannot be had on this kernel`);
+    }
+    variants = present;
+  }
+  await loop.end();
+  await attacher.end();
+  file.remove();
+  return costs;
+}
+
+/** Of the values in order; share 0 is the minimum. */
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
+}
+
+function report(costs: Costs, durations: DurationsByTier): boolean {
+  const ns = (key: string, call: Call, share: number) =>
+    quantile(
+      (costs.get(key) ?? []).map((cost) => cost[call]),
+      share,
+    );
+  const added = (key: string, call: Call, share = 0) => ns(key, call, share) - ns(BASE, call, share);
+  const emptyOf = (kind: EmptyKind) => keyOf(`empty ${kind}`, "any process");
+  const times = (key: string, kind: EmptyKind) => added(key, "pread4k") / added(emptyOf(kind), "pread4k");
+  const kindOf = (key: string) => OUR_TIERS.find(({ name }) => key.startsWith(`${name}: `))?.kind;
+
+  console.log(`${"".padEnd(52)}${CALLS.map((call) => call.padStart(27)).join("")}   x empty`);
+  console.log(`${"".padEnd(52)}${CALLS.map(() => "min  median   +min    +med".padStart(27)).join("")}`);
+  for (const key of costs.keys()) {
+    const cells = CALLS.map((call) => {
+      const signed = (value: number) => `${value < 0 ? "" : "+"}${value.toFixed(0)}`.padStart(7);
+      const [min, median] = [ns(key, call, 0), ns(key, call, 0.5)].map((value) =>
+        value.toFixed(0).padStart(7),
+      );
+      return `${min ?? ""}${median ?? ""}${signed(added(key, call))}${signed(added(key, call, 0.5))}`
+        .slice(-27)
+        .padStart(27);
+    });
+    const kind = kindOf(key);
+    console.log(`${key.padEnd(52)}${cells.join("")}${kind ? times(key, kind).toFixed(2).padStart(10) : ""}`);
+  }
+
+  let met = true;
+  const check = (what: string, value: number, limit: number, unit: string, digits = 2) => {
+    if (value > limit) met = false;
+    const verdict =
+      limit === Infinity ? "no limit" : `${value <= limit ? "ok, " : "MISSED, "}at most ${limit} ${unit}`;
+    console.log(`${what}: ${value.toFixed(digits)} ${unit} (${verdict})`);
+  };
+  console.log();
+  for (const { name, kind } of OUR_TIERS) {
+    const [target, other] = [keyOf(name, TARGET), keyOf(name, OTHER)];
+    if (!costs.has(target)) continue;
+    check(
+      `${name}, hot 4 KiB pread of the target`,
+      times(target, kind),
+      LIMITS[kind].target,
+      `x empty ${kind}`,
+    );
+    check(`${name}, that of another process`, times(other, kind), LIMITS[kind].other, `x empty ${kind}`);
+    check(`${name}, another syscall`, added(other, "getppid"), SYSCALL_NOISE_NS, "ns", 1);
+    const { openMs, closeMs } = durations.get(name) ?? { openMs: [], closeMs: [] };
+    check(`${name}, load and attach, median`, quantile(openMs, 0.5), OPEN_MS, "ms", 0);
+    check(`${name}, close, median`, quantile(closeMs, 0.5), Infinity, "ms", 0);
+  }
+  const layout = measureLayout();
+  const where = `${LAYOUT.cpus} possible CPUs`;
+  check(`load and attach at ${where}, median`, layout.openMs, OPEN_MS, "ms", 0);
+  check(`kernel memory of the maps at ${where}`, layout.mapBytes / 2 ** 20, MEMORY_BYTES / 2 ** 20, "MB", 1);
+  check("and of the programs", layout.programBytes / 2 ** 20, Infinity, "MB", 2);
+  const tick = `read-out and differences of ${LAYOUT.components} components at ${where}`;
+  check(`${tick}, median`, layout.tickMs, TICK_MS, "ms", 3);
+  check("its first time", layout.firstTickMs, Infinity, "ms", 3);
+  reportStandIn(
+    added(keyOf("the peer's way", TARGET), "pread4k"),
+    added(keyOf("the peer's way", OTHER), "pread4k"),
+  );
+  return met;
+}
+
+function reportStandIn(target: number, other: number): void {
+  const near = (measured: number, expected: number) => Math.abs(measured / expected - 1) <= PEER_TOLERANCE;
+  const faithful = near(target, PEER_NS.target) && near(other, PEER_NS.other);
+  console.log(
+    `the peer's way: +${target.toFixed(0)} ns for +${PEER_NS.target} measured for its own programs, ` +
+      `another process +${other.toFixed(0)} for +${PEER_NS.other}: ` +
+      (faithful ? "a fair stand-in" : "NO STAND-IN, more than 30 % off; compare nothing with it"),
+  );
+}
+
+/** Classic tracepoints are found by name in tracefs; where it is not mounted, only this process shall see it. */
+function againWithTracefs(): number | undefined {
+  if (existsSync("/sys/kernel/tracing/events")) return undefined;
+  const script = 'mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"';
+  const self = [process.execPath, ...process.argv.slice(1)];
+  return (
+    spawnSync("unshare", ["--mount", "sh", "-c", script, "sh", ...self], { stdio: "inherit" }).status ?? 1
+  );
+}
+
+async function main(): Promise<number> {
+  const status = againWithTracefs();
+  if (status !== undefined) return status;
+  const { values } = parseArgs({ options: { rounds: { type: "string", default: "30" } } });
+  const durations: DurationsByTier = new Map();
+  console.log(
+    `Linux ${release()}, ${values.rounds} rounds; ns of one call, and ns more than with nothing attached`,
+  );
+  const costs = await measureAll(Number(values.rounds), durations);
+  return report(costs, durations) ? 0 : 1;
+}
+
+process.exitCode = await main();
