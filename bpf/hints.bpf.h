@@ -235,23 +235,36 @@ static __always_inline void hints_at_miss(struct counters *c, const struct inode
 	}
 }
 
-/* Pages [first, last] were read: those that a WILLNEED had loaded were of use. */
-static __always_inline void hints_at_read(const struct inode_key *inode, u64 first, u64 last)
+/*
+ * Not inlined, and with numbers for arguments, which 5.10 asks for: so the verifier looks at it
+ * once for a program and not once for each way there (55 000 instructions less of 90 000).
+ */
+__noinline int take_used(u64 ino, u64 dev_and_generation, u64 first, u64 last)
 {
-	struct hints *h;
+	struct inode_key inode = {
+		.ino = ino,
+		.dev = dev_and_generation >> 32,
+		.generation = dev_and_generation,
+	};
+	struct hints *h = hints_of(ADVICE_willneed);
 	u64 used = 0;
 
-	if (!control.prefetching)
-		return;
-	h = hints_of(ADVICE_willneed);
 	for (u32 i = 0; i < READ_CHUNKS_MAX; i++) {
 		if (first > last)
 			break;
-		used += take_marks(&prefetched, inode, first, last, 0);
+		used += take_marks(&prefetched, &inode, first, last, 0);
 		first = ((first >> CHUNK_SHIFT) + 1) << CHUNK_SHIFT;
 	}
 	if (h && used)
 		ADD_HINT(h, pages_used, used);
+	return 0;
+}
+
+/* Pages [first, last] were read: those that a WILLNEED had loaded were of use. */
+static __always_inline void hints_at_read(const struct inode_key *inode, u64 first, u64 last)
+{
+	if (control.prefetching)
+		take_used(inode->ino, (u64)inode->dev << 32 | inode->generation, first, last);
 }
 
 /* Pages of a folio have left: those that a WILLNEED had loaded and nobody read were wasted. */
