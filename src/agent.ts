@@ -62,6 +62,7 @@ const NO_POINTS: PointCounts = {
   queued: 0,
   inFlight: 0,
   resent: 0,
+  unstored: 0,
 };
 
 /**

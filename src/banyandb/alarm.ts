@@ -1,4 +1,5 @@
 /** A wait that can be cut short. */
+import type { StartTimer } from "./timers.js";
 
 export interface Alarm {
   /** Resolves after `delayMs`, at the next `ring`, or when the signal fires, whichever comes first. */
@@ -6,22 +7,19 @@ export interface Alarm {
   ring(): void;
 }
 
-/** Longest delay of setTimeout; it fires at once for a longer one. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-export function createAlarm(): Alarm {
+export function createAlarm(startTimer: StartTimer): Alarm {
   const waiting = new Set<() => void>();
   return {
     wait(delayMs, signal) {
       if (signal.aborted) return Promise.resolve();
       return new Promise((resolve) => {
         const wake = (): void => {
-          clearTimeout(timer);
+          cancel();
           waiting.delete(wake);
           signal.removeEventListener("abort", wake);
           resolve();
         };
-        const timer = setTimeout(wake, Math.min(delayMs, MAX_TIMER_MS));
+        const cancel = startTimer(wake, delayMs);
         waiting.add(wake);
         signal.addEventListener("abort", wake, { once: true });
       });

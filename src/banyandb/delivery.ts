@@ -4,7 +4,7 @@
  */
 import PQueue from "p-queue";
 import pRetry from "p-retry";
-import type { BanyandbConfig, QueueConfig } from "../config/config.js";
+import type { BanyandbConfig, DeliveryConfig, QueueConfig } from "../config/config.js";
 import type { ClockReading } from "../model/clock.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
@@ -12,16 +12,22 @@ import type { DeliveryStatus } from "../model/status.js";
 import type { Tick } from "../model/tick.js";
 import { createAlarm } from "./alarm.js";
 import { createAttempt } from "./attempt.js";
+import { createAudit } from "./audit.js";
 import { BanyanError } from "./errors.js";
 import { createGate } from "./gate.js";
 import { callFailure, type Failure } from "./outcome.js";
 import { createTickQueue, type QueueSums } from "./queue.js";
 import { createSchemaKeeper } from "./schema-keeper.js";
+import { startSystemTimer, type StartTimer } from "./timers.js";
 import { openTransport } from "./transport.js";
 import { createWatchdog } from "./watchdog.js";
 
 export interface DeliveryOptions {
-  readonly config: { readonly banyandb: BanyandbConfig; readonly queue: QueueConfig };
+  readonly config: {
+    readonly banyandb: BanyandbConfig;
+    readonly queue: QueueConfig;
+    readonly delivery: DeliveryConfig;
+  };
   /** Values of the group's identity tags, in their order. */
   readonly identity: readonly string[];
   readonly schema: Schema;
@@ -30,6 +36,10 @@ export interface DeliveryOptions {
   readonly clock?: () => ClockReading;
   /** Math.random, if absent. */
   readonly random?: () => number;
+  /** Those of Node, if absent. */
+  readonly startTimer?: StartTimer;
+  /** The network, if absent. */
+  readonly open?: typeof openTransport;
   /** For tests that cannot wait. */
   readonly timing?: Partial<Timing>;
 }
@@ -80,21 +90,25 @@ interface Trouble {
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { config, identity, schema, log, clock = systemClock, random = Math.random } = options;
+  const { startTimer = startSystemTimer, open = openTransport } = options;
   const timing = { ...TIMING, ...options.timing };
   const monotonicMs = (): number => clock().monotonicMs;
-  const { maxBytes } = config.queue;
-  const queue = createTickQueue({ maxBytes, ...BATCH, paceMs: timing.paceMs, windowMs: timing.windowMs });
+  const { maxBytes, maxAgeMs } = config.queue;
+  const { paceMs, windowMs } = timing;
+  const { audit: audited } = config.delivery;
+  const queue = createTickQueue({ maxBytes, maxAgeMs, ...BATCH, paceMs, windowMs, audit: audited });
   const gate = createGate(random);
-  const alarm = createAlarm();
+  const alarm = createAlarm(startTimer);
   const watchdog = createWatchdog();
   const shutdown = new AbortController();
   const streams: Record<string, number> = {};
   let trouble: Trouble | undefined;
   let stopping = false;
   let schemaDelayMs = SCHEMA_DELAY_MS.first;
-  let wakeTimer: NodeJS.Timeout | undefined;
+  let unstored = 0;
+  let cancelWake: (() => void) | undefined;
 
-  const transport = openTransport(config.banyandb, { onReady, onLost });
+  const transport = open(config.banyandb, { onReady, onLost });
   const keeper = createSchemaKeeper({ transport, config: config.banyandb, schema }, identity, log);
   const attempt = createAttempt({
     queue,
@@ -105,6 +119,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     monotonicMs,
     onStream: (code) => (streams[code] = (streams[code] ?? 0) + 1),
   });
+  const { group } = config.banyandb;
+  const audit = createAudit({ queue, transport, group, groupSpec: schema.group, identity });
   /** One attempt at a time, whoever asks for one; it holds no data. */
   const executor = new PQueue({ concurrency: 1 });
   executor.on("idle", schedule);
@@ -129,13 +145,29 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   /** Starts what is due, or a timer for it; the executor calls again whenever it has nothing to do. */
   function schedule(): void {
-    clearTimeout(wakeTimer);
+    cancelWake?.();
     if (shutdown.signal.aborted || executor.size + executor.pending > 0) return;
     const nowMs = monotonicMs();
-    const dueMs = keeper.isReady() || stopping ? queue.dueAtMs(nowMs) : nowMs;
-    if (dueMs === undefined) return;
-    if (dueMs > nowMs) wakeTimer = setTimeout(schedule, dueMs - nowMs);
-    else void executor.add(deliver).catch(ignore);
+    const sendMs = keeper.isReady() || stopping ? queue.dueAtMs(nowMs) : nowMs;
+    const auditMs = stopping ? undefined : audit.dueAtMs();
+    const dueMs = Math.min(sendMs ?? Number.POSITIVE_INFINITY, auditMs ?? Number.POSITIVE_INFINITY);
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    if (dueMs > nowMs) cancelWake = startTimer(schedule, dueMs - nowMs);
+    else void executor.add(sendMs !== undefined && sendMs <= nowMs ? deliver : readBackOnce).catch(ignore);
+  }
+
+  /** One audit; where it cannot be made, the next one asks for the same. */
+  async function readBackOnce(): Promise<void> {
+    try {
+      const missing = await audit.run(monotonicMs());
+      if (missing === 0) return;
+      unstored += missing;
+      const text = "BanyanDB acknowledged points and did not store them; they are sent again";
+      log.throttled("audit unstored", text, { address: transport.address(), points: missing });
+    } catch (error) {
+      const { code, message } = BanyanError.from(error, "read back", transport.address());
+      log.throttled(`audit ${code}`, "what is stored cannot be read back", { code, reason: message });
+    }
   }
 
   /** Attempts until one succeeds. Rejects only at shutdown. */
@@ -215,7 +247,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   function close(): void {
-    clearTimeout(wakeTimer);
+    cancelWake?.();
     shutdown.abort();
     transport.close();
   }
@@ -229,7 +261,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const dropped = queue.counts().dropped - before.dropped;
       const unprotected = queue.unprotected() - before.unprotected;
       if (dropped > 0)
-        log.throttled("queue dropped", "the queue is full: counts are lost", { points: dropped });
+        log.throttled("queue dropped", "the queue is full, or its oldest ticks too old: counts are lost", {
+          points: dropped,
+        });
       if (unprotected > 0) {
         const text = "the queue is too small for the replay window: a stop of BanyanDB may lose counts";
         log.throttled("queue unprotected", text, { points: unprotected });
@@ -238,7 +272,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     status: () => ({
       sink: { address: transport.address(), version: keeper.version() },
-      points: queue.counts(),
+      points: { ...queue.counts(), unstored },
       streams: { ...streams },
       queueBytes: queue.bytes(),
       queueMaxBytes: maxBytes,
@@ -265,14 +299,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   function drained(deadlineMs: number): Promise<void> {
     return new Promise((resolve) => {
       const finish = (): void => {
-        clearTimeout(timer);
+        cancel();
         executor.off("idle", check);
         resolve();
       };
       const check = (): void => {
         if (queue.isIdle()) finish();
       };
-      const timer = setTimeout(finish, deadlineMs);
+      const cancel = startTimer(finish, deadlineMs);
       executor.on("idle", check);
     });
   }

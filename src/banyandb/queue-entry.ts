@@ -1,5 +1,5 @@
 /** A tick in the queue, and what is known of each of its points. Pure. */
-import { mergeTicks, tickBytes, type Tick } from "../model/tick.js";
+import { mergeTicks, tickBytes, type Sample, type Tick } from "../model/tick.js";
 
 /**
  * due: to be sent (queued). flying: in the stream now. written: acknowledged, and kept for the replay window.
@@ -16,6 +16,8 @@ export interface Entry {
   readonly states: PointState[];
   /** Once it was part of a stream the server may have it, whatever became of the stream: never merge it then. */
   attempted: boolean;
+  /** Its replay window is over, and it waits for the audit. */
+  settled: boolean;
   /** Latest acknowledgement of one of its points. */
   acknowledgedMs: number;
   /** Per point: how often it was refused while others were taken. */
@@ -26,6 +28,12 @@ export interface Entry {
 export interface Place {
   readonly entry: Entry;
   readonly index: number;
+}
+
+/** One point of a tick, as it is sent. */
+export interface BatchPoint {
+  readonly tick: Tick;
+  readonly sample: Sample;
 }
 
 export interface Strike {
@@ -40,6 +48,7 @@ export function createEntry(tick: Tick): Entry {
     bytes: tickBytes(tick),
     states: tick.samples.map(() => "due"),
     attempted: false,
+    settled: false,
     acknowledgedMs: 0,
     strikes: new Map(),
   };
@@ -66,4 +75,11 @@ export function isAcknowledged({ states }: Entry): boolean {
 /** Whether nothing is left to do but to wait for the end of the window. */
 export function isQuiet({ states }: Entry): boolean {
   return states.every((state) => state === "written" || state === "rejected");
+}
+
+export function sampleAt({ tick }: Entry, index: number): Sample {
+  const sample = tick.samples[index];
+  if (sample === undefined)
+    throw new Error(`a tick of ${tick.samples.length} samples has no sample ${index}`);
+  return sample;
 }

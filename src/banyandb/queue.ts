@@ -3,19 +3,25 @@
  * the server. Bounded in bytes at any instant. Pure: times are handed in, nothing here sends or waits.
  */
 import type { PointCounts } from "../model/status.js";
-import type { Sample, Tick } from "../model/tick.js";
+import type { Tick } from "../model/tick.js";
 import { createLedger, createSumTable, type SourceSums } from "./ledger.js";
 import type { Outcome } from "./outcome.js";
+import { auditResults, waitingForAudit } from "./queue-audit.js";
 import {
   createEntry,
+  isFlying,
   isQuiet,
   mergeEntries,
+  sampleAt,
+  type BatchPoint,
   type Entry,
   type Place,
   type PointState,
 } from "./queue-entry.js";
-import { fillBatch, sendingOrder, type SendingOrder } from "./queue-order.js";
+import { fillBatch, repeats, sendingOrder, type SendingOrder } from "./queue-order.js";
 import { chooseSacrifice } from "./queue-room.js";
+
+export type { BatchPoint } from "./queue-entry.js";
 
 export interface QueueLimits {
   /** Hard bound of everything held: waiting, in flight and in the replay window. */
@@ -27,11 +33,10 @@ export interface QueueLimits {
   readonly paceMs: number;
   /** How long an acknowledged tick may yet be forgotten by the server, in milliseconds. */
   readonly windowMs: number;
-}
-
-export interface BatchPoint {
-  readonly tick: Tick;
-  readonly sample: Sample;
+  /** Age of the oldest part of a tick, in milliseconds, from which it is given up; against the newest tick. */
+  readonly maxAgeMs: number;
+  /** Whether what has outlived the window is held until `audited` says that it is stored. */
+  readonly audit: boolean;
 }
 
 /** What one stream carries; goes back to `settle` with the outcomes. */
@@ -61,9 +66,13 @@ export interface TickQueue {
   settle(batch: Batch, outcomes: readonly Outcome[], answered: boolean, nowMs: number): void;
   /** Everything acknowledged that is still held is due again. Returns how many points that is. */
   connectionLost(): number;
+  /** What has outlived its window and waits for the audit: whole ticks from the oldest, about `maxPoints`. */
+  toAudit(maxPoints: number): readonly BatchPoint[];
+  /** Settles what of these points is stored; the others are due again. Returns how many those are. */
+  audited(points: readonly BatchPoint[], isStored: (point: BatchPoint) => boolean): number;
   /** From now on the newest first and all at once: there is not much time left. */
   drain(): void;
-  counts(): PointCounts;
+  counts(): Omit<PointCounts, "unstored">;
   sums(): QueueSums;
   bytes(): number;
   /** Points that were forgotten before their replay window was over, because the queue was full. */
@@ -96,8 +105,9 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
   /** Counts lost connections: acknowledgements from before one are worth nothing after it. */
   let epoch = 0;
   let flight: Flight | undefined;
-  /** What was sent and not answered; tried again before anything else. */
-  let unanswered: readonly Entry[] = [];
+  /** Batches of which nothing was taken, since something last was. */
+  let tried: readonly (readonly Entry[])[] = [];
+  let lastAnswered = true;
   let lastPacedMs = Number.NEGATIVE_INFINITY;
   let draining = false;
 
@@ -145,7 +155,7 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
     }
   };
 
-  const order = (): SendingOrder => sendingOrder(entries, unanswered, draining);
+  const order = (): SendingOrder => sendingOrder(entries, repeats(tried, lastAnswered), draining);
 
   const dueAtMs = (nowMs: number): number | undefined => {
     if (flight || live.due + live.again === 0) return undefined;
@@ -197,14 +207,30 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
     }
   };
 
+  /** Gives up what is too old to be of use; only what was never acknowledged counts as dropped. */
+  const dropOld = (newestMs: number): void => {
+    for (let i = 0; i < entries.length;) {
+      const entry = entries[i];
+      if (
+        entry === undefined ||
+        newestMs - (entry.tick.timestampMs - entry.tick.intervalMs) <= limits.maxAgeMs
+      )
+        return;
+      if (isFlying(entry)) i++;
+      else remove(i);
+    }
+  };
+
   /**
-   * Forgets what the server can no longer forget. Only an answer of the same connection proves that the server
+   * Forgets what the server can no longer forget, or leaves it to the audit. Only an answer of the same connection proves that the server
    * has lived on, so time alone settles nothing (and after a lost connection nothing is merely written).
    */
   const forgetSettled = (nowMs: number): void => {
     for (let i = entries.length - 1; i >= 0; i--) {
       const entry = entries[i];
-      if (entry && isQuiet(entry) && entry.acknowledgedMs + limits.windowMs <= nowMs) remove(i);
+      if (!entry || !isQuiet(entry) || entry.acknowledgedMs + limits.windowMs > nowMs) continue;
+      if (limits.audit && entry.states.includes("written")) entry.settled = true;
+      else remove(i);
     }
   };
 
@@ -217,6 +243,7 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
       live.due += tick.samples.length;
       ledger.points.collected += tick.samples.length;
       for (const sample of tick.samples) ledger.book("taken", sample);
+      dropOld(tick.timestampMs);
       makeRoom();
     },
     dueAtMs,
@@ -241,13 +268,17 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
         if (outcome.kind === "written") land(place, outcome, landing, nowMs);
       for (const { place, outcome } of landings)
         if (outcome.kind !== "written") land(place, outcome, landing, nowMs);
-      unanswered = answered ? [] : [...new Set(landing.places.map(({ entry }) => entry))];
+      const taken = outcomes.some(({ kind }) => kind === "written" || kind === "rejected");
+      const sent = new Set(landing.places.map(({ entry }) => entry));
+      tried = taken ? [] : [...tried.filter((batch) => !batch.every((entry) => sent.has(entry))), [...sent]];
+      lastAnswered = answered;
       if (answered) forgetSettled(nowMs);
     },
     connectionLost() {
       epoch++;
       let points = 0;
       for (const entry of entries) {
+        entry.settled = false;
         entry.states.forEach((state, index) => {
           if (state !== "written") return;
           move({ entry, index }, "again");
@@ -255,6 +286,17 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
         });
       }
       return points;
+    },
+    toAudit: (maxPoints) => (limits.audit ? waitingForAudit(entries, maxPoints) : []),
+    audited(points, isStored) {
+      let missing = 0;
+      for (const { entry, absent } of auditResults(entries, points, isStored)) {
+        for (const index of absent) move({ entry, index }, "again");
+        missing += absent.length;
+        entry.settled = false;
+        if (absent.length === 0) remove(entries.indexOf(entry));
+      }
+      return missing;
     },
     drain() {
       draining = true;
@@ -282,11 +324,4 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
         .timestampMs,
     lastWrittenTimestampMs: () => lastWrittenTimestampMs,
   };
-}
-
-function sampleAt({ tick }: Entry, index: number): Sample {
-  const sample = tick.samples[index];
-  if (sample === undefined)
-    throw new Error(`a tick of ${tick.samples.length} samples has no sample ${index}`);
-  return sample;
 }

@@ -16,6 +16,8 @@ export interface ReadBackRequest {
   /** Both inclusive, whole milliseconds since the epoch. */
   readonly fromMs: number;
   readonly toMs: number;
+  /** Of each query; 30 s, if absent. */
+  readonly deadlineMs?: number;
 }
 
 export interface StoredRow {
@@ -90,7 +92,7 @@ async function queryPage(request: ReadBackRequest, fromMs: number): Promise<Stor
       orderBy: { sort: Sort.ASC },
       limit: PAGE_ROWS,
     },
-    { deadlineMs: QUERY_DEADLINE_MS },
+    { deadlineMs: request.deadlineMs ?? QUERY_DEADLINE_MS },
   );
   return response.dataPoints.map(storedRow);
 }

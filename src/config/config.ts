@@ -7,6 +7,7 @@ export interface Config {
   readonly kernel: KernelConfig;
   readonly banyandb: BanyandbConfig;
   readonly queue: QueueConfig;
+  readonly delivery: DeliveryConfig;
   readonly http: HttpConfig;
   readonly log: { readonly level: "error" | "warn" | "info" | "debug" };
 }
@@ -55,6 +56,13 @@ export interface BanyandbConfig {
 export interface QueueConfig {
   /** Hard bound of everything that is held for delivery, in bytes. */
   readonly maxBytes: number;
+  /** Age of the oldest part of a row, in milliseconds, from which it is given up. */
+  readonly maxAgeMs: number;
+}
+
+export interface DeliveryConfig {
+  /** Read back what was acknowledged before it is forgotten. */
+  readonly audit: boolean;
 }
 
 export interface HttpConfig {

@@ -14,7 +14,12 @@ export interface Format<T> {
   show(value: T): string;
 }
 
-const DURATION_UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
 const SIZE_UNITS_BYTES: Readonly<Record<string, number>> = {
   "": 1,
   B: 1,
@@ -37,6 +42,7 @@ function within(value: number | undefined, min: number, max: number): number | u
 }
 
 function showDuration(ms: number): string {
+  if (ms > 0 && ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
@@ -48,7 +54,7 @@ function showSize(bytes: number): string {
 /** A time, in milliseconds; a bare number is refused because nobody can tell its unit. */
 export function duration(minMs: number, maxMs: number): Format<number> {
   return {
-    allowed: `a duration from ${showDuration(minMs)} to ${showDuration(maxMs)} with its unit (ms, s or m)`,
+    allowed: `a duration from ${showDuration(minMs)} to ${showDuration(maxMs)} with its unit (ms, s, m or h)`,
     parse: (text) => within(quantity(text, DURATION_UNITS_MS), minMs, maxMs),
     show: showDuration,
   };

@@ -50,6 +50,8 @@ export interface LoadedConfig {
   readonly values: readonly EffectiveValue[];
 }
 
+const DAY_MS = 86_400_000;
+
 /** What convict holds for a text that means nothing: the problem is reported with all the others. */
 const UNREADABLE = Symbol("unreadable");
 
@@ -245,7 +247,11 @@ function toConfig(values: Values, hostname: string): Config {
       username: values["banyandb.username"] ?? undefined,
       password: values["banyandb.password"] ?? undefined,
     },
-    queue: { maxBytes: values["queue.max_bytes"] },
+    queue: {
+      maxBytes: values["queue.max_bytes"],
+      maxAgeMs: values["queue.max_age"] ?? values["banyandb.ttl_days"] * DAY_MS,
+    },
+    delivery: { audit: values["delivery.audit"] },
     http: { listen: listen === "off" ? undefined : listen },
     log: { level: values["log.level"] },
   };

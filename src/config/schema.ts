@@ -30,6 +30,7 @@ export interface Setting<T> {
 
 const DAY_NOTE = "Used only when the group is created";
 const MIB = 2 ** 20;
+const HOUR_MS = 3_600_000;
 
 /** Largest process id of a 64-bit kernel: PID_MAX_LIMIT of include/linux/threads.h (Linux 6.12). */
 const PID_MAX = 2 ** 22;
@@ -131,6 +132,19 @@ export const SETTINGS = {
     format: size(MIB, 1024 * MIB),
     default: 32 * MIB,
   } satisfies Setting<number>,
+
+  "queue.max_age": {
+    doc: "Age of the oldest part of a row that waits for delivery from which it is given up, and counted as dropped",
+    format: duration(HOUR_MS, 3650 * 24 * HOUR_MS),
+    default: null,
+    absence: "banyandb.ttl_days, since BanyanDB would remove an older row at once",
+  } as Setting<number | null>,
+
+  "delivery.audit": {
+    doc: "Read rows back before they are forgotten, and send again what was acknowledged but is not stored",
+    format: YES_OR_NO,
+    default: false,
+  } as Setting<boolean>,
 
   "http.listen": {
     doc: "Address of /livez, /readyz, /health and /metrics",

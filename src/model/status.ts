@@ -27,7 +27,7 @@ export interface KernelStatus {
   readonly targets: readonly TargetProcess[];
 }
 
-/** Points by what became of them; collected = the sum of the others but `resent`. */
+/** Points by what became of them; collected = the sum of the others but `resent` and `unstored`. */
 export interface PointCounts {
   readonly collected: number;
   readonly written: number;
@@ -38,6 +38,8 @@ export interface PointCounts {
   readonly inFlight: number;
   /** Acknowledged points that were sent again after a lost connection; not counted twice in `written`. */
   readonly resent: number;
+  /** Acknowledged points that the audit did not find stored, and that were sent again. */
+  readonly unstored: number;
 }
 
 export interface SchemaStatus {

@@ -41,7 +41,7 @@ export function saysSomething({ measure, values }: Sample): boolean {
 }
 
 /** Key of a sample's series within the identity of the target. */
-export function seriesKey({ measure, tags }: Sample): string {
+export function seriesKey({ measure, tags }: Pick<Sample, "measure" | "tags">): string {
   return [measure.name, ...tags].join("\u0000");
 }
 

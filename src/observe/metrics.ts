@@ -139,6 +139,12 @@ function deliveryMetrics(delivery: DeliveryStatus): Metric[] {
       samples: [{ labels: {}, value: points.resent }],
     },
     {
+      name: "ebpf_sidecar_points_unstored_total",
+      type: "counter",
+      help: "Acknowledged points that delivery.audit did not find stored, and that were sent again",
+      samples: [{ labels: {}, value: points.unstored }],
+    },
+    {
       name: "ebpf_sidecar_write_streams_total",
       type: "counter",
       help: "Streams of the write call by the gRPC code they ended with",

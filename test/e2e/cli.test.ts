@@ -78,7 +78,7 @@ describe("the command line", function () {
       expect({ code, stdout }).to.deep.equal({ code: 78, stdout: "" });
       expect(stderr).to.contain("6 problem(s)");
       for (const line of [
-        `interval: "5ms" is not allowed: must be a duration from 10ms to 60s with its unit (ms, s or m) (file ${path}:1)`,
+        `interval: "5ms" is not allowed: must be a duration from 10ms to 60s with its unit (ms, s, m or h) (file ${path}:1)`,
         `node.name: unknown key; known here: id, cluster, role, type (file ${path}:3)`,
         "no option has this variable (environment BANYANDB_EBPF_NODEID)",
         "(environment BANYANDB_EBPF_QUEUE_MAX_BYTES)",

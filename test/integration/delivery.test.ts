@@ -96,7 +96,7 @@ describe("delivery", function () {
       },
     };
     delivery = createDelivery({
-      config: { banyandb: config, queue: { maxBytes } },
+      config: { banyandb: config, queue: { maxBytes, maxAgeMs: 7 * 86_400_000 }, delivery: { audit: false } },
       identity: IDENTITY,
       schema: SCHEMA,
       log,

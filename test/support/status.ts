@@ -14,6 +14,7 @@ export const DELIVERY: DeliveryStatus = {
     queued: 2,
     inFlight: 0,
     resent: 4,
+    unstored: 0,
   },
   streams: { OK: 9 },
   queueBytes: 1000,

@@ -112,6 +112,8 @@ function run(seed: number, maxBytes: number, mayReject: boolean): World {
     batchBytes: 1e5,
     paceMs: 1000,
     windowMs: 15_000,
+    maxAgeMs: Number.POSITIVE_INFINITY,
+    audit: false,
   });
   const world = {
     queue,

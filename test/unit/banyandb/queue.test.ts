@@ -16,6 +16,8 @@ const LIMITS: QueueLimits = {
   batchBytes: 5e5,
   paceMs: 1000,
   windowMs: 15_000,
+  maxAgeMs: 86_400_000,
+  audit: false,
 };
 const TICK_BYTES = tickBytes(tickAt(1, { hit: 1, missed: 0 }));
 

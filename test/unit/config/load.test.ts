@@ -57,7 +57,8 @@ describe("loading the configuration", () => {
         username: undefined,
         password: undefined,
       },
-      queue: { maxBytes: 33_554_432 },
+      queue: { maxBytes: 33_554_432, maxAgeMs: 7 * 86_400_000 },
+      delivery: { audit: false },
       http: { listen: { host: "127.0.0.1", port: 8080 } },
       log: { level: "info" },
     });
@@ -178,7 +179,7 @@ describe("errors of the configuration", () => {
     ]);
     const interval = problems.find(({ key }) => key === "interval");
     expect(interval?.message).to.equal(
-      '"5ms" is not allowed: must be a duration from 10ms to 60s with its unit (ms, s or m)',
+      '"5ms" is not allowed: must be a duration from 10ms to 60s with its unit (ms, s, m or h)',
     );
   });
 
