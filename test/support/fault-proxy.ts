@@ -3,13 +3,15 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 
 /**
  * open: bytes pass. refuse: connections are refused, the present ones reset. silent: connections are accepted, and
- * the present ones stay, but no byte passes. slow: every piece waits `delayMs`.
+ * the present ones stay, but no byte passes. slow: every piece waits `delayMs`. narrow: so many bytes per second in
+ * each direction.
  */
 export type ProxyMode =
   | { readonly kind: "open" }
   | { readonly kind: "refuse" }
   | { readonly kind: "silent" }
-  | { readonly kind: "slow"; readonly delayMs: number };
+  | { readonly kind: "slow"; readonly delayMs: number }
+  | { readonly kind: "narrow"; readonly bytesPerSec: number };
 
 export interface FaultProxy {
   /** host:port to connect to. */
@@ -17,26 +19,34 @@ export interface FaultProxy {
   set(mode: ProxyMode): Promise<void>;
   /** Resets all connections (RST). */
   reset(): void;
+  /** Ends all connections (FIN). */
+  finish(): void;
   /** Resets the connections once this many more bytes have come back from the server. */
   resetAfterReplyBytes(bytes: number): void;
-  /** Resets the connections once this many more bytes have gone to the server. */
-  resetAfterRequestBytes(bytes: number): void;
+  /** Resets the connections once this many more bytes have gone to the server; or does something else. */
+  resetAfterRequestBytes(bytes: number, instead?: () => void): void;
   /** Connections made so far. */
   connections(): number;
+  /** Connections that are open now. */
+  open(): number;
   close(): Promise<void>;
 }
 
 interface Budget {
   bytes: number;
+  spent: () => void;
 }
+
+/** Pieces that a narrow way passes per second. */
+const PIECES_PER_SEC = 20;
 
 /** @param target host:port */
 export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const [host = "", port = ""] = target.split(":");
   const sockets = new Set<Socket>();
   const held: (() => void)[] = [];
-  const requests: Budget = { bytes: Number.POSITIVE_INFINITY };
-  const replies: Budget = { bytes: Number.POSITIVE_INFINITY };
+  const requests: Budget = { bytes: Number.POSITIVE_INFINITY, spent: resetAll };
+  const replies: Budget = { bytes: Number.POSITIVE_INFINITY, spent: resetAll };
   let mode: ProxyMode = { kind: "open" };
   let made = 0;
   let server: Server | undefined = await listen(0);
@@ -56,19 +66,26 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     held.length = 0;
   }
 
-  function pass(chunk: Buffer, to: Socket, budget: Budget): void {
+  function pass(chunk: Buffer, from: Socket, to: Socket, budget: Budget): void {
     budget.bytes -= chunk.length;
     if (budget.bytes <= 0) {
       budget.bytes = Number.POSITIVE_INFINITY;
-      resetAll();
+      budget.spent();
       return;
     }
-    const write = (): void => {
-      if (!to.destroyed) to.write(chunk);
+    const write = (piece: Buffer): void => {
+      if (!to.destroyed) to.write(piece);
     };
-    if (mode.kind === "silent") held.push(write);
-    else if (mode.kind === "slow") setTimeout(write, mode.delayMs).unref();
-    else write();
+    if (mode.kind === "narrow") {
+      squeeze(chunk, from, mode.bytesPerSec, write);
+      return;
+    }
+    const whole = (): void => {
+      write(chunk);
+    };
+    if (mode.kind === "silent") held.push(whole);
+    else if (mode.kind === "slow") setTimeout(whole, mode.delayMs).unref();
+    else whole();
   }
 
   function accept(client: Socket): void {
@@ -77,10 +94,10 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     const upstream = connect(Number(port), host);
     track(upstream);
     client.on("data", (chunk) => {
-      pass(chunk, upstream, requests);
+      pass(chunk, client, upstream, requests);
     });
     upstream.on("data", (chunk) => {
-      pass(chunk, client, replies);
+      pass(chunk, upstream, client, replies);
     });
     client.on("close", () => upstream.destroy());
     upstream.on("close", () => client.destroy());
@@ -114,13 +131,34 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       if (wanted.kind !== "silent") for (const write of held.splice(0)) write();
     },
     reset: resetAll,
+    finish() {
+      for (const socket of sockets) socket.end();
+      held.length = 0;
+    },
     resetAfterReplyBytes(bytes) {
       replies.bytes = bytes;
     },
-    resetAfterRequestBytes(bytes) {
+    resetAfterRequestBytes(bytes, instead = resetAll) {
       requests.bytes = bytes;
+      requests.spent = instead;
     },
     connections: () => made,
+    open: () => sockets.size / 2,
     close: stopListening,
   };
+}
+
+/** Takes no more from a socket until the chunk has gone on in small pieces. */
+function squeeze(chunk: Buffer, from: Socket, bytesPerSec: number, write: (piece: Buffer) => void): void {
+  from.pause();
+  const pieceBytes = Math.max(1, Math.floor(bytesPerSec / PIECES_PER_SEC));
+  let at = 0;
+  const timer = setInterval(() => {
+    write(chunk.subarray(at, at + pieceBytes));
+    at += pieceBytes;
+    if (at < chunk.length && !from.destroyed) return;
+    clearInterval(timer);
+    from.resume();
+  }, 1000 / PIECES_PER_SEC);
+  timer.unref();
 }
