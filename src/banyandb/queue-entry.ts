@@ -1,5 +1,5 @@
 /** A tick in the queue, and what is known of each of its points. Pure. */
-import { mergeTicks, tickBytes, type Sample, type Tick } from "../model/tick.js";
+import { mergeTicks, packTick, tickBytes, type Sample, type Tick } from "../model/tick.js";
 
 /**
  * due: to be sent (queued). flying: in the stream now. written: acknowledged, and kept for the replay window.
@@ -42,7 +42,12 @@ export interface Strike {
   readonly acknowledged: number;
 }
 
+/** Takes a tick in, packed. */
 export function createEntry(tick: Tick): Entry {
+  return entryOf(packTick(tick));
+}
+
+function entryOf(tick: Tick): Entry {
   return {
     tick,
     bytes: tickBytes(tick),
@@ -56,7 +61,7 @@ export function createEntry(tick: Tick): Entry {
 
 /** Joins two neighbours that were never sent. */
 export function mergeEntries(older: Entry, newer: Entry): Entry {
-  return createEntry(mergeTicks(older.tick, newer.tick));
+  return entryOf(mergeTicks(older.tick, newer.tick));
 }
 
 export function isDue({ states }: Entry): boolean {

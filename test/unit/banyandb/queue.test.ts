@@ -307,3 +307,77 @@ describe("what the queue says", () => {
     }).to.throw("not under way");
   });
 });
+
+describe("a server that refuses all", () => {
+  it("is asked with two batches in turn, so that the others can still be merged", () => {
+    const queue = queueOf();
+    const asked: (number[] | undefined)[] = [];
+    for (let n = 1; n <= 6; n++) {
+      fill(queue, n);
+      const batch = present(queue.next(n * 1000));
+      asked.push(times(batch));
+      queue.settle(
+        batch,
+        batch.points.map((): Outcome => ({ kind: "kept" })),
+        true,
+        n * 1000,
+      );
+    }
+    expect(asked).to.deep.equal([[1], [2], [1], [2], [1], [2]]);
+    expect(write(queue, 7000)).to.deep.equal([1]);
+    expect(write(queue, 8000)).to.deep.equal([6]);
+  });
+});
+
+describe("ticks that are too old", () => {
+  it("are dropped, and counted, by the age of their oldest part", () => {
+    const queue = queueOf({ maxAgeMs: 30_000 });
+    fill(queue, 1, 2, 3);
+    expect(queue.counts()).to.include({ collected: 3, dropped: 0, queued: 3 });
+    // The oldest tick began at 0, and 31 s have passed since.
+    fill(queue, 4);
+    expect(queue.counts()).to.include({ collected: 4, dropped: 1, queued: 3 });
+    expect(queue.sums().dropped["cache.pages_hit"]).to.equal(1);
+  });
+
+  it("stay while they are under way", () => {
+    const queue = queueOf({ maxAgeMs: 30_000 });
+    fill(queue, 1);
+    const batch = present(queue.next(0));
+    fill(queue, 9);
+    expect(queue.counts()).to.include({ dropped: 0, inFlight: 1 });
+    settleAll(queue, batch, "written");
+    expect(queue.counts()).to.include({ dropped: 0, written: 1 });
+  });
+});
+
+describe("the audit of the queue", () => {
+  it("holds what has outlived its window until it is known to be stored", () => {
+    const queue = queueOf({ audit: true });
+    fill(queue, 1, 2);
+    write(queue, 0);
+    write(queue, 1000);
+    expect(queue.toAudit(10)).to.deep.equal([]);
+    fill(queue, 3);
+    write(queue, 20_000);
+    const points = queue.toAudit(10);
+    expect(points.map(({ tick }) => tick.timestampMs)).to.deep.equal([10_000, 20_000]);
+    const missing = queue.audited(points, ({ tick }) => tick.timestampMs === 10_000);
+    expect(missing).to.equal(1);
+    expect(write(queue, 21_000)).to.deep.equal([2]);
+    expect(queue.counts()).to.include({ collected: 3, written: 3, resent: 1 });
+    expect(queue.toAudit(10)).to.deep.equal([]);
+  });
+
+  it("does not judge what a lost connection has made due again meanwhile", () => {
+    const queue = queueOf({ audit: true });
+    fill(queue, 1);
+    write(queue, 0);
+    fill(queue, 2);
+    write(queue, 20_000);
+    const points = queue.toAudit(10);
+    queue.connectionLost();
+    expect(queue.audited(points, () => true)).to.equal(0);
+    expect(write(queue, 21_000)).to.deep.equal([1, 2]);
+  });
+});
