@@ -48,6 +48,7 @@ export function renderCheck(report: CheckReport): string {
     ...targetRows(report),
     ...banyandbRows(report),
     ["volume", volumeText(report.volume)],
+    ["outage", outageText(report.volume)],
     ["verdict", verdict(report)],
   ];
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
@@ -110,6 +111,27 @@ function banyandbRows({ banyandb }: CheckReport): Row[] {
 
 function volumeText({ rowsPerDay, bytesPerDay }: Volume): string {
   return `at most ${rowsPerDay} rows and ${(bytesPerDay / 1e6).toFixed(1)} MB a day on the wire`;
+}
+
+function outageText({ outage }: Volume): string {
+  const { fullResolutionMs, withoutLossMs, widestRowMs } = outage;
+  const full = `an outage of ${durationText(fullResolutionMs)} costs nothing`;
+  if (fullResolutionMs >= withoutLossMs) return `${full}; what is older is dropped`;
+  return (
+    `${full}; up to ${durationText(withoutLossMs)} it costs resolution (rows of at most ` +
+    `${durationText(widestRowMs)}), no count; what is older is dropped`
+  );
+}
+
+/** Rounded down to one digit after the point: for the eye. */
+function durationText(ms: number): string {
+  const units = [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["min", 60_000],
+  ] as const;
+  const [name, unitMs] = units.find(([, unit]) => ms >= unit) ?? ["s", 1000];
+  return `${Math.floor((10 * ms) / unitMs) / 10} ${name}`;
 }
 
 function verdict(report: CheckReport): string {

@@ -9,7 +9,11 @@ const GOOD: CheckReport = {
   missingCapabilities: [],
   banyandb: { state: "reached", address: "127.0.0.1:17912", version: "0.10", schema: "equal", lines: [] },
   target: "name banyand",
-  volume: { rowsPerDay: 17280, bytesPerDay: 3_900_000 },
+  volume: {
+    rowsPerDay: 17280,
+    bytesPerDay: 3_900_000,
+    outage: { fullResolutionMs: 90 * 60_000, withoutLossMs: 7 * 86_400_000, widestRowMs: 1_280_000 },
+  },
 };
 
 const UNREACHABLE = { state: "unreachable", address: "127.0.0.1:9", message: "UNAVAILABLE" } as const;
@@ -29,6 +33,8 @@ describe("the table of `check`", () => {
       "pid 42  banyand",
       "banyandb  127.0.0.1:17912, API version 0.10, schema ready",
       "volume  at most 17280 rows and 3.9 MB a day on the wire",
+      "outage  an outage of 1.5 h costs nothing; up to 7 d it costs resolution (rows of at most 21.3 min), " +
+        "no count; what is older is dropped",
       "verdict  `run` will measure and deliver",
     ]);
     expect(checkExitCode(GOOD)).to.equal(0);
