@@ -26,6 +26,8 @@ export interface RigOptions {
   readonly banyandb?: Partial<BanyandbConfig>;
   readonly queue?: Partial<QueueConfig>;
   readonly delivery?: Partial<DeliveryConfig>;
+  /** Time between two ticks, as their timestamps say it; a second, if absent. */
+  readonly stepMs?: number;
 }
 
 export interface Rig {
@@ -49,7 +51,7 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export const STEP_MS = 1000;
+const STEP_MS = 1000;
 const DAY_MS = 86_400_000;
 let groups = 0;
 
@@ -66,6 +68,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
     password: undefined,
     ...options.banyandb,
   };
+  const { stepMs = STEP_MS } = options;
   const beganMs = Math.floor(Date.now() / 1000) * 1000 - 3_600_000;
   const logged: { message: string; fields: LogFields | undefined }[] = [];
   const line = (message: string, fields?: LogFields): void => {
@@ -92,7 +95,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
       measure,
       identity: IDENTITY,
       fromMs: beganMs,
-      toMs: beganMs + 3_600_000,
+      toMs: beganMs + (sent + 1) * stepMs,
     });
 
   const rig: Rig = {
@@ -126,7 +129,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
         missed: truth.missed + 1,
         reads: truth.reads + reads.data + reads.index,
       };
-      return tickAt(beganMs + n * STEP_MS, { hit: n, missed: 1, reads }, STEP_MS);
+      return tickAt(beganMs + n * stepMs, { hit: n, missed: 1, reads }, stepMs);
     },
     enqueue(count) {
       for (let i = 0; i < count; i++) present(delivery).enqueue(rig.nextTick());

@@ -12,6 +12,8 @@ export interface ServerProcess {
   freeze(): void;
   /** SIGCONT. */
   thaw(): void;
+  /** The server in it ends, as by SIGTERM or SIGKILL, and starts again. */
+  bounce(how: "stop" | "kill"): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,6 +29,11 @@ export async function startServerProcess(): Promise<ServerProcess> {
     pid,
     freeze: () => void child.kill("SIGSTOP"),
     thaw: () => void child.kill("SIGCONT"),
+    async bounce(how) {
+      const done = once(child, "message");
+      child.send(how);
+      await done;
+    },
     async close() {
       const ended = once(child, "exit");
       child.kill("SIGKILL");
@@ -36,8 +43,13 @@ export async function startServerProcess(): Promise<ServerProcess> {
 }
 
 if (process.argv[1] === SELF) {
-  const { address } = await startEmbedded({ host: "127.0.0.1", port: 0, flushMs: 1000, maxRows: 5_000_000 });
-  process.send?.(address);
+  const server = await startEmbedded({ host: "127.0.0.1", port: 0, flushMs: 1000, maxRows: 5_000_000 });
+  process.send?.(server.address);
+  process.on("message", (how: "stop" | "kill") => {
+    void server[how]()
+      .then(() => server.restart())
+      .then(() => process.send?.("done"));
+  });
   // Ends with its parent, however that ends.
   process.once("disconnect", () => process.exit());
 }
