@@ -17,6 +17,7 @@ const STEPS = {
   integration: (name) => suite(name),
   kernel: (name) => suite(name),
   e2e: (name) => suite(name),
+  faults: (name) => suite(name),
   node22: (name) => portableSuites(name, 22),
   node24: (name) => portableSuites(name, 24),
 };

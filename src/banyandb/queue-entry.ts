@@ -10,6 +10,8 @@ export type PointState = "due" | "flying" | "written" | "again" | "reflying" | "
 
 export interface Entry {
   readonly tick: Tick;
+  /** When its oldest part began, by the sum of the intervals of all ticks: no clock can make it older. */
+  readonly beganMs: number;
   /** Memory of the tick. */
   readonly bytes: number;
   /** One per sample of the tick. */
@@ -43,13 +45,14 @@ export interface Strike {
 }
 
 /** Takes a tick in, packed. */
-export function createEntry(tick: Tick): Entry {
-  return entryOf(packTick(tick));
+export function createEntry(tick: Tick, beganMs: number): Entry {
+  return entryOf(packTick(tick), beganMs);
 }
 
-function entryOf(tick: Tick): Entry {
+function entryOf(tick: Tick, beganMs: number): Entry {
   return {
     tick,
+    beganMs,
     bytes: tickBytes(tick),
     states: tick.samples.map(() => "due"),
     attempted: false,
@@ -61,7 +64,7 @@ function entryOf(tick: Tick): Entry {
 
 /** Joins two neighbours that were never sent. */
 export function mergeEntries(older: Entry, newer: Entry): Entry {
-  return entryOf(mergeTicks(older.tick, newer.tick));
+  return entryOf(mergeTicks(older.tick, newer.tick), older.beganMs);
 }
 
 export function isDue({ states }: Entry): boolean {

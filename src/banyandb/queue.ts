@@ -33,7 +33,7 @@ export interface QueueLimits {
   readonly paceMs: number;
   /** How long an acknowledged tick may yet be forgotten by the server, in milliseconds. */
   readonly windowMs: number;
-  /** Age of the oldest part of a tick, in milliseconds, from which it is given up; against the newest tick. */
+  /** Age of the oldest part of a tick, in milliseconds, from which it is given up. */
   readonly maxAgeMs: number;
   /** Whether what has outlived the window is held until `audited` says that it is stored. */
   readonly audit: boolean;
@@ -100,6 +100,8 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
   /** Points by state, for those states that are not final. */
   const live = { due: 0, flying: 0, again: 0 };
   let bytes = 0;
+  /** Sum of the intervals of all ticks so far. */
+  let elapsedMs = 0;
   let unprotected = 0;
   let lastWrittenTimestampMs: number | undefined;
   /** Counts lost connections: acknowledgements from before one are worth nothing after it. */
@@ -208,14 +210,10 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
   };
 
   /** Gives up what is too old to be of use; only what was never acknowledged counts as dropped. */
-  const dropOld = (newestMs: number): void => {
+  const dropOld = (): void => {
     for (let i = 0; i < entries.length;) {
       const entry = entries[i];
-      if (
-        entry === undefined ||
-        newestMs - (entry.tick.timestampMs - entry.tick.intervalMs) <= limits.maxAgeMs
-      )
-        return;
+      if (entry === undefined || elapsedMs - entry.beganMs <= limits.maxAgeMs) return;
       if (isFlying(entry)) i++;
       else remove(i);
     }
@@ -236,14 +234,16 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
 
   return {
     enqueue(tick) {
+      const beganMs = elapsedMs;
+      elapsedMs += tick.intervalMs;
       if (tick.samples.length === 0) return;
-      const entry = createEntry(tick);
+      const entry = createEntry(tick, beganMs);
       entries.push(entry);
       bytes += entry.bytes;
       live.due += tick.samples.length;
       ledger.points.collected += tick.samples.length;
       for (const sample of tick.samples) ledger.book("taken", sample);
-      dropOld(tick.timestampMs);
+      dropOld();
       makeRoom();
     },
     dueAtMs,

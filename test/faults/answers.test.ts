@@ -175,6 +175,22 @@ describe("answers to a write", function () {
     await rig.expectAllStored();
   });
 
+  it("what is acknowledged and not stored is found by the audit", async () => {
+    await rig.close();
+    rig = await openRig({ address: server.address, delivery: { audit: true } });
+    rig.start({ timing: { windowMs: 200 } });
+    server.play({ forgets: ({ messageId }) => messageId % 2n === 1n });
+    rig.enqueue(1);
+    await rig.acknowledged();
+    server.play({});
+    expect(await rig.storedTruth()).not.to.deep.equal(rig.truth());
+    // The window is ended by an answer.
+    await sleep(300);
+    rig.enqueue(1);
+    await rig.expectAllStored();
+    expect(rig.delivery().status().points).to.include({ written: 6, unstored: 2, resent: 2 });
+  });
+
   it("F23: a measure is deleted again and again", async () => {
     await connected();
     for (let i = 0; i < 5; i++) {

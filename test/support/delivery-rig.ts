@@ -35,6 +35,8 @@ export interface Rig {
   /** Past the proxy. */
   readonly direct: Transport;
   readonly config: BanyandbConfig;
+  /** Before the first tick, which comes `stepMs` later. */
+  readonly beganMs: number;
   readonly logged: readonly { readonly message: string; readonly fields: LogFields | undefined }[];
   start(options?: Partial<DeliveryOptions>): Delivery;
   readonly delivery: () => Delivery;
@@ -102,6 +104,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
     proxy,
     direct,
     config,
+    beganMs,
     logged,
     delivery: () => present(delivery),
     start(changes = {}) {
