@@ -140,9 +140,8 @@ function allocate(like: readonly Sample[]): { samples: Sample[]; slots: Float64A
 }
 
 /**
- * Bytes of a tick and of a sample beside its values. A packed sample holds about 200 bytes (Node 20); the rest is the
- * share of what V8 has not collected yet, so that a full queue of 32 MiB adds less than 64 MiB to the resident memory
- * (`npm run bench:queue`).
+ * Bytes of a tick and of a sample beside its values, rounded up: a packed sample holds about 200 (Node 20), and V8
+ * collects late. What a full queue adds to the resident memory is in docs/decisions/0007.
  */
 const TICK_BYTES = 200;
 const SAMPLE_BYTES = 400;
