@@ -138,7 +138,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     conflictRetryMs: timing.conflictRetryMs,
     clockRetryMs: timing.clockRetryMs,
     monotonicMs,
-    onStream: numbers.record,
+    onStream: (stream) => {
+      numbers.record(stream);
+    },
   });
   /** One attempt at a time, whoever asks for one; it holds no data. */
   const executor = new PQueue({ concurrency: 1 });

@@ -78,8 +78,12 @@ async function run(args: Arguments, context: Context): Promise<number> {
       },
       log,
     });
-    signals.onReload(reloader.reload);
-    const timer = setInterval(reloader.refresh, REFRESH_MS);
+    signals.onReload(() => {
+      reloader.reload();
+    });
+    const timer = setInterval(() => {
+      reloader.refresh();
+    }, REFRESH_MS);
     return () => {
       clearInterval(timer);
     };
