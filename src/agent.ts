@@ -256,6 +256,7 @@ function startTimers(initialMs: number, tick: () => void, follow: () => void): T
   let intervalMs = initialMs;
   let timer: NodeJS.Timeout;
   let turn = 0;
+  let stopped = false;
   const arm = () => {
     const elapsedMs = performance.now() - startedMs;
     // A timer may fire a little early: the same turn must not come twice.
@@ -272,7 +273,7 @@ function startTimers(initialMs: number, tick: () => void, follow: () => void): T
   const follower = setInterval(follow, FOLLOW_MS);
   return {
     setInterval(wantedMs) {
-      if (wantedMs === intervalMs) return;
+      if (stopped || wantedMs === intervalMs) return;
       clearTimeout(timer);
       intervalMs = wantedMs;
       startedMs = performance.now();
@@ -280,6 +281,7 @@ function startTimers(initialMs: number, tick: () => void, follow: () => void): T
       arm();
     },
     stop() {
+      stopped = true;
       clearTimeout(timer);
       clearInterval(follower);
     },

@@ -120,6 +120,7 @@ async function runService({ config, schema, log, context, follow }: Start): Prom
     const signals = context.signals();
     const version = packageVersion();
     agent = runAgent({ config, schema, log, sink: "banyandb", version });
+    const unfollow = follow(agent, signals);
     log.info("started", {
       version,
       tier: agent.status().kernel.tier,
@@ -129,7 +130,6 @@ async function runService({ config, schema, log, context, follow }: Start): Prom
       group,
       http: listen && endpoint ? `${listen.host} port ${endpoint.port}` : "off",
     });
-    const unfollow = follow(agent, signals);
     return await untilStopped(agent, log, signals).finally(unfollow);
   } finally {
     await endpoint?.close();
