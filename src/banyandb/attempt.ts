@@ -9,7 +9,8 @@ import { callFailure, judgeBatch, type Failure } from "./outcome.js";
 import type { Batch, TickQueue } from "./queue.js";
 import type { RowMapping } from "./rows.js";
 import type { Mappings, SchemaKeeper } from "./schema-keeper.js";
-import type { StreamResult, Transport } from "./transport.js";
+import type { Transport } from "./transport.js";
+import type { StreamResult } from "./write-stream.js";
 
 export interface AttemptParts {
   readonly queue: TickQueue;

@@ -138,15 +138,20 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
     return entry;
   };
 
-  const mergeAt = (index: number): void => {
-    const [older, newer] = [entries[index], entries[index + 1]];
-    if (older === undefined || newer === undefined) return;
+  /** Two that were never sent become one; keeps the books. */
+  const join = (older: Entry, newer: Entry): Entry => {
     const merged = mergeEntries(older, newer);
-    entries.splice(index, 2, merged);
     bytes += merged.bytes - older.bytes - newer.bytes;
     const fewer = older.states.length + newer.states.length - merged.states.length;
     ledger.points.coalesced += fewer;
     live.due -= fewer;
+    return merged;
+  };
+
+  const mergeAt = (index: number): void => {
+    const [older, newer] = [entries[index], entries[index + 1]];
+    if (older === undefined || newer === undefined) return;
+    entries.splice(index, 2, join(older, newer));
   };
 
   const makeRoom = (): void => {
@@ -286,15 +291,18 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
       makeRoom();
     },
     restamp(shiftMs, floorMs) {
-      entries.forEach((entry, i) => {
-        if (!entry.attempted && shiftMs !== 0)
-          entries[i] = restampEntry(entry, entry.tick.timestampMs + shiftMs);
-      });
-      for (let i = 0; i + 1 < entries.length; i++) {
-        const [older, newer] = [entries[i], entries[i + 1]];
-        if (!older || !newer || older.attempted || newer.attempted) continue;
-        if (older.tick.timestampMs <= floorMs) mergeAt(i--);
+      let early: Entry | undefined;
+      for (const entry of entries.splice(0)) {
+        if (entry.attempted) {
+          entries.push(entry);
+          continue;
+        }
+        const moved = restampEntry(entry, entry.tick.timestampMs + shiftMs);
+        const joined = early ? join(early, moved) : moved;
+        early = joined.tick.timestampMs <= floorMs ? joined : undefined;
+        if (!early) entries.push(joined);
       }
+      if (early) entries.push(early);
     },
     counts: () => ({ ...ledger.points, queued: live.due, inFlight: live.flying }),
     reasons: () => ({ rejectedBy: { ...ledger.rejectedBy }, droppedBy: { ...ledger.droppedBy } }),

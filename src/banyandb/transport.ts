@@ -15,16 +15,12 @@ import {
 import * as grpc from "@grpc/grpc-js";
 import type { TlsConfig } from "../config/config.js";
 import { MeasureService, WriteResponseSchema } from "../gen/banyandb/measure/v1/measure_pb.js";
-import {
-  accountMetadata,
-  channelCredentials,
-  channelNames,
-  withoutSecret,
-  type Account,
-} from "./channel-credentials.js";
+import { limitCall, statusOf } from "./call-limit.js";
+import { accountMetadata, channelCredentials, channelNames, type Account } from "./channel-credentials.js";
 import { zeroes } from "../model/zeroes.js";
 import { BanyanError } from "./errors.js";
 import type { Reply, StreamStatus } from "./outcome.js";
+import { readAll, writeAll, type StreamResult } from "./write-stream.js";
 
 export interface TransportOptions extends Account {
   /** host:port each, tried in a random order. One is used; `reopen` goes on to the next. */
@@ -39,11 +35,6 @@ export interface TransportOptions extends Account {
  */
 export const RECONNECT_CAUSES = ["lost", "watchdog", "failover", "recycle", "settings"] as const;
 export type ReconnectCause = (typeof RECONNECT_CAUSES)[number];
-
-export interface StreamResult {
-  readonly replies: readonly Reply[];
-  readonly status: StreamStatus;
-}
 
 export interface CallOptions {
   /** For the whole call, the connection included. */
@@ -237,46 +228,6 @@ function shuffled(endpoints: readonly string[], random: () => number): string[] 
   return result;
 }
 
-interface CallLimit {
-  /** How the call ended: with our deadline, where it was that. Free of secrets. */
-  status(status: StreamStatus, account: Account): StreamStatus;
-  end(): void;
-}
-
-/**
- * Cancels a call at its deadline, or when the signal fires. grpc-js measures its own deadlines by the wall clock,
- * which may be set meanwhile; the server gets the same limit as a span of time (grpc-timeout).
- */
-function limitCall(call: { cancel(): void }, deadlineMs: number, signal: AbortSignal | undefined): CallLimit {
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    call.cancel();
-  }, deadlineMs);
-  const release = onAbort(signal, () => {
-    call.cancel();
-  });
-  return {
-    status: (status, account) =>
-      late && status.code === "CANCELLED"
-        ? { code: "DEADLINE_EXCEEDED", details: `no answer within ${deadlineMs} ms` }
-        : { code: status.code, details: withoutSecret(status.details, account) },
-    end() {
-      clearTimeout(timer);
-      release();
-    },
-  };
-}
-
-/** Runs `action` when the signal fires; the result undoes that. */
-function onAbort(signal: AbortSignal | undefined, action: () => void): () => void {
-  if (signal?.aborted) action();
-  else signal?.addEventListener("abort", action, { once: true });
-  return () => {
-    signal?.removeEventListener("abort", action);
-  };
-}
-
 function same(message: Buffer): Buffer {
   return message;
 }
@@ -284,63 +235,6 @@ function same(message: Buffer): Buffer {
 function parseReply(bytes: Buffer): Reply {
   const { messageId, status } = fromBinary(WriteResponseSchema, bytes);
   return { messageId: Number(messageId), status };
-}
-
-type WriteStream = grpc.ClientDuplexStream<Buffer, Reply>;
-
-/** Reads from the first moment on (both sides could block otherwise) until the stream has said how it ended. */
-function readAll(stream: WriteStream): Promise<StreamResult> {
-  return new Promise((resolve) => {
-    const replies: Reply[] = [];
-    let status: StreamStatus | undefined;
-    let ended = false;
-    const finish = (): void => {
-      if (ended && status !== undefined) resolve({ replies, status });
-    };
-    stream.on("data", (reply: Reply) => replies.push(reply));
-    stream.on("end", () => {
-      ended = true;
-      finish();
-    });
-    stream.on("status", ({ code, details }: grpc.StatusObject) => {
-      status = { code: codeName(code), details };
-      finish();
-    });
-    // The status says the same, and always comes.
-    stream.on("error", () => undefined);
-  });
-}
-
-/** Writes all messages and ends our side, as fast as the other side takes them. */
-async function writeAll(
-  stream: WriteStream,
-  messages: readonly Buffer[],
-  result: Promise<StreamResult>,
-): Promise<void> {
-  const progress = { over: false };
-  const end = result.then(() => {
-    progress.over = true;
-  });
-  for (const message of messages) {
-    if (progress.over) return;
-    // After the status there is no drain any more, so waiting for it alone would be for ever.
-    if (!stream.write(message)) await Promise.race([end, drained(stream)]);
-  }
-  stream.end();
-}
-
-function drained(stream: WriteStream): Promise<void> {
-  return new Promise((resolve) => stream.once("drain", resolve));
-}
-
-function codeName(code: grpc.status): string {
-  return grpc.status[code];
-}
-
-function statusOf(error: grpc.ServiceError | null): StreamStatus {
-  return error
-    ? { code: codeName(error.code), details: error.details }
-    : { code: "INTERNAL", details: "no answer" };
 }
 
 /** Without the error of grpc-js as its cause: that one carries the metadata. */
