@@ -34,7 +34,10 @@ export function judgeClock({ wallMs, expectedMs }: Suspect, witnesses: Witnesses
       serverMs === undefined || offMs === undefined
         ? agreesWithRows
         : offMs <= STEP_MS || offMs < Math.abs(expectedMs - serverMs);
-    if (!mended) return `the wall clock was set ${ahead(wallMs - expectedMs)}, away from that of BanyanDB`;
+    if (!mended) {
+      const by = ahead(wallMs - expectedMs);
+      return `the wall clock was set ${by}, away from that of BanyanDB; restart the sidecar if it is right now`;
+    }
   }
   if (agreesWithRows) return undefined;
   if (offMs !== undefined && serverMs !== undefined && offMs > AGREEMENT_MS) {
@@ -46,7 +49,8 @@ export function judgeClock({ wallMs, expectedMs }: Suspect, witnesses: Witnesses
   }
   // Nobody writes later than that now, so the server itself keeps rows only while its clock says so.
   if (wallMs - newestMs > ttlMs) {
-    return `the newest row of the group is ${span(wallMs - newestMs)} old, which is more than it is kept`;
+    const age = span(wallMs - newestMs);
+    return `the newest row of the group is ${age} old, which is more than it is kept; if that is true, choose another banyandb.group or wait until BanyanDB has removed it`;
   }
   return undefined;
 }

@@ -103,7 +103,7 @@ function deliveryProblems(status: SidecarStatus, delivery: DeliveryStatus): Prob
   const silentMs = lastWrittenAgeMs ?? status.uptimeMs;
   const isSilent = silentMs > silenceMs(status.intervalMs);
   if (clock.state === "held") {
-    const text = `nothing is written: ${clock.reason ?? "the wall clock is wrong"}; set the clock of this host, or restart the sidecar if it is right; nothing is lost meanwhile`;
+    const text = `nothing is written: ${clock.reason ?? "the wall clock is wrong"}; look after the clock of this host, no count is lost meanwhile`;
     problems.push({ severity: isSilent ? "failing" : "degraded", text });
   } else if (isSilent) {
     const text = `nothing was delivered for ${seconds(silentMs)} (${why}); ${cure}`;

@@ -134,7 +134,9 @@ describe("the health", () => {
     const held = { state: "held", reason: "the wall clock is 30 d ahead of that of BanyanDB" } as const;
     const young = judgeHealth(withDelivery({ clock: held }));
     expect(young.status).to.equal("degraded");
-    expect(young.problems[0]).to.match(/^nothing is written: the wall clock is 30 d ahead .*; set the clock/);
+    expect(young.problems[0]).to.match(
+      /^nothing is written: the wall clock is 30 d ahead .*; look after the clock/,
+    );
     const old = judgeHealth(withDelivery({ clock: held, lastWrittenAgeMs: 50_001 }));
     expect(old.status).to.equal("failing");
     expect(old.problems).to.have.length(1);
