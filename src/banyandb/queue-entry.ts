@@ -1,5 +1,5 @@
 /** A tick in the queue, and what is known of each of its points. Pure. */
-import { mergeTicks, tickBytes, type Tick } from "../model/tick.js";
+import { mergeTicks, restampTick, tickBytes, type Tick } from "../model/tick.js";
 
 /**
  * due: to be sent (queued). flying: in the stream now. written: acknowledged, and kept for the replay window.
@@ -48,6 +48,11 @@ export function createEntry(tick: Tick): Entry {
 /** Joins two neighbours that were never sent. */
 export function mergeEntries(older: Entry, newer: Entry): Entry {
   return createEntry(mergeTicks(older.tick, newer.tick));
+}
+
+/** The same, at another time; it was never sent. */
+export function restampEntry(entry: Entry, timestampMs: number): Entry {
+  return { ...entry, tick: restampTick(entry.tick, timestampMs) };
 }
 
 export function isDue({ states }: Entry): boolean {
