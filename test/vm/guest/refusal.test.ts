@@ -4,7 +4,10 @@ import { loadAddon } from "../../../src/kernel/addon.js";
 import { choosePrograms } from "../../../src/kernel/choose.js";
 import { packageRoot } from "../../support/package-root.js";
 
-describe("a kernel without tier tracing", () => {
+describe("a kernel without tier tracing", function () {
+  // An emulated CPU takes its time to try every hook.
+  this.timeout(60_000);
+
   it("is refused that tier for a missing tracepoint, not for want of BTF or permission", () => {
     const facts = loadAddon(packageRoot).probeFeatures();
     expect(facts).to.include({ btf: "yes", permission: "yes" });
