@@ -23,6 +23,11 @@ const TEST_NEEDS = [
 /** `npm run test:vm`: the kernel tests on other kernels. */
 const VM_NEEDS = [
   { name: "qemu-system-x86", here: () => runs("qemu-system-x86_64"), why: "boots other kernels" },
+  {
+    name: "virtiofsd",
+    here: () => ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"].some((path) => existsSync(path)),
+    why: "shares a folder with kernels that cannot have disks",
+  },
   { name: "busybox-static", here: () => isStatic("/bin/busybox"), why: "is the user space of a guest" },
   { name: "e2fsprogs", here: () => runs("mkfs.ext4", "-V"), why: "makes the disks of a guest" },
   { name: "xz-utils", here: () => runs("xz"), why: "unpacks the modules of other kernels" },
@@ -61,7 +66,16 @@ export function hostFacts() {
 /** Names of the packages for `needs` on a host, or undefined where they are not known. */
 export function packagesFor(needs, host) {
   if (!host.hasApt || !host.families.some((id) => id === "debian" || id === "ubuntu")) return undefined;
-  return needs.flatMap(({ name }) => (name === "bpftool" ? bpftoolPackages(host) : [name]));
+  return needs.flatMap(({ name }) => {
+    if (name === "bpftool") return bpftoolPackages(host);
+    if (name === "virtiofsd") return virtiofsdPackages(host);
+    return [name];
+  });
+}
+
+/** Before Debian 13 it was a part of QEMU. */
+function virtiofsdPackages({ families, version }) {
+  return families[0] === "debian" && version < 13 ? ["qemu-system-common"] : ["virtiofsd"];
 }
 
 /**

@@ -34,7 +34,11 @@ static __always_inline bool has_target_name(struct task_struct *task)
 	return name[0] == wanted[0] && name[1] == wanted[1];
 }
 
-/* Takes a free slot; where there is none, user space will say so when it looks. */
+/*
+ * Takes a free slot; where there is none, user space will say so when it looks. Programs and user
+ * space take slots at the same time, so this needs compare-and-swap, which BPF has from 5.12 on;
+ * before, on_exec does not load, and a process is counted from the next look on.
+ */
 static __always_inline bool take_slot(u32 tgid)
 {
 	for (u32 i = 0; i < TARGETS_MAX; i++) {
@@ -103,7 +107,8 @@ int list_tasks(struct bpf_iter__task *ctx)
 		return 0;
 
 	struct pid *reader = TASK_READ(current_task(), thread_pid);
-	struct pid *pid = task->thread_pid;
+	/* Read as a number: 6.1 lets no variable be added to a pointer that its verifier knows. */
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 
 	/* A process that is being released has no pid any more. */
 	if (!reader || !pid)

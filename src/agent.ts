@@ -1,25 +1,28 @@
 /** The tick: read, take differences, enqueue; and the order in which things start and stop. Owns no format. */
-import { createDelivery, type Delivery } from "./banyandb/delivery.js";
+import { createDelivery, type DeliveryConfig } from "./banyandb/delivery.js";
 import { heartbeatSample, measureNamed, type OwnNumbers } from "./agent-samples.js";
 import { createCollector } from "./collect.js";
 import type { Config } from "./config/config.js";
-import { packageRoot } from "./config/schema-files.js";
+import { builtMs, packageRoot } from "./config/schema-files.js";
 import { loadAddon } from "./kernel/addon.js";
 import { KernelError } from "./kernel/errors.js";
 import type { Kernel } from "./kernel/kernel.js";
 import { openKernel } from "./kernel/open-kernel.js";
-import { tickClock, type ClockReading } from "./model/clock.js";
+import { tickClock, type ClockReading, type TickClock } from "./model/clock.js";
 import type { Log } from "./model/log.js";
+import { recentGrowth } from "./model/recent.js";
 import type { Schema } from "./model/measure.js";
 import type { DeliveryStatus, KernelStatus, PointCounts, SidecarStatus } from "./model/status.js";
 import { saysSomething, tickVersion, type Tick } from "./model/tick.js";
 import { addToTotals, type Totals } from "./model/totals.js";
-import { judgeHealth } from "./observe/health.js";
+import { judgeHealth, RECENT_INTERVALS } from "./observe/health.js";
 
 /** Where ticks go. */
 export interface Sink {
   enqueue(tick: Tick): void;
   status(): DeliveryStatus | undefined;
+  /** Takes other endpoints, credentials and bounds; absent where there are none. */
+  configure?(config: DeliveryConfig): void;
   /** Delivers what is left; resolves at the deadline at the latest. */
   stop(deadlineMs: number): Promise<void>;
   abort(): void;
@@ -40,6 +43,11 @@ export interface Agent {
   totals(): Totals | undefined;
   /** Ticks made so far. */
   ticks(): number;
+  /**
+   * Takes what can be changed while running: the interval, and endpoints, credentials, TLS settings and bounds of
+   * the delivery.
+   */
+  configure(config: Config): void;
   /** The target's counters since the start, summed over the components, by a fresh read of the kernel. */
   kernelTotals(): Readonly<Record<string, bigint>>;
   /** Ends the counting, takes the last delta and delivers what is left, within the deadline. */
@@ -70,13 +78,18 @@ const NO_POINTS: PointCounts = {
  * @throws KernelError where nothing can be measured, unless `kernel.allow_degraded`
  */
 export function runAgent(options: AgentOptions): Agent {
-  const { config, schema, log, version } = options;
+  const { schema, log, version } = options;
+  let { config } = options;
   const kernel = openOrDegrade(config, log);
   const identity = [config.node.id, config.node.cluster, config.node.role, config.node.type];
-  const sink = options.sink === "banyandb" ? createDelivery({ config, identity, schema, log }) : options.sink;
   const started = readClocks();
-  const measuring = measure(kernel, schema, sink, status, started);
-  const stopTimers = startTimers(config, measuring.tick, follow);
+  const timeline = tickClock(started);
+  const sink: Sink =
+    options.sink === "banyandb"
+      ? createDelivery({ config, identity, schema, log, timeline, builtMs: builtMs() })
+      : options.sink;
+  const measuring = measure(kernel, schema, sink, status, timeline);
+  const timers = startTimers(config.intervalMs, measuring.tick, follow);
   follow();
 
   function follow(): void {
@@ -90,17 +103,22 @@ export function runAgent(options: AgentOptions): Agent {
   }
 
   function status(): SidecarStatus {
+    const now = readClocks();
+    const kernelStatus = kernel instanceof KernelError ? unmeasured(kernel) : kernel.status();
+    const delivery = sink.status();
     return {
       version,
       startedAtMs: started.wallMs,
       intervalMs: config.intervalMs,
-      nowMs: Date.now(),
-      lastTickMs: measuring.lastTickMs(),
+      nowMs: now.wallMs,
+      uptimeMs: now.monotonicMs - started.monotonicMs,
+      ...measuring.lastTick(now),
+      recent: measuring.recentLosses(kernelStatus, delivery),
       identity: Object.fromEntries(
         schema.group.identityTags.map(({ name }, i) => [name, identity[i] ?? "n/a"]),
       ),
-      kernel: kernel instanceof KernelError ? unmeasured(kernel) : kernel.status(),
-      delivery: sink.status(),
+      kernel: kernelStatus,
+      delivery,
     };
   }
 
@@ -109,15 +127,20 @@ export function runAgent(options: AgentOptions): Agent {
     totals: measuring.totals,
     ticks: measuring.ticks,
     kernelTotals: measuring.kernelTotals,
+    configure(wanted) {
+      config = wanted;
+      timers.setInterval(config.intervalMs);
+      sink.configure?.(config);
+    },
     async stop(deadlineMs) {
-      stopTimers();
+      timers.stop();
       // First the counting ends, so that the last delta leaves nothing behind.
       if (!(kernel instanceof KernelError)) kernel.detach();
       measuring.tick();
       await sink.stop(deadlineMs);
     },
     abort() {
-      stopTimers();
+      timers.stop();
       sink.abort();
     },
     close() {
@@ -149,7 +172,11 @@ function readClocks(): ClockReading {
 interface Measuring {
   /** Takes what was added since the previous tick, and enqueues it. */
   readonly tick: () => void;
-  readonly lastTickMs: () => number | undefined;
+  readonly lastTick: (now: ClockReading) => Pick<SidecarStatus, "lastTickMs" | "lastTickAgeMs">;
+  readonly recentLosses: (
+    kernel: KernelStatus,
+    delivery: DeliveryStatus | undefined,
+  ) => SidecarStatus["recent"];
   readonly ticks: () => number;
   readonly totals: () => Totals | undefined;
   readonly kernelTotals: () => Readonly<Record<string, bigint>>;
@@ -158,21 +185,26 @@ interface Measuring {
 function measure(
   kernel: Kernel | KernelError,
   schema: Schema,
-  sink: Sink | Delivery,
+  sink: Sink,
   status: () => SidecarStatus,
-  started: ClockReading,
+  timeline: TickClock,
 ): Measuring {
   const counting = kernel instanceof KernelError ? undefined : createCollector(kernel, schema);
   const heartbeat = measureNamed(schema, "sidecar");
-  const timeOf = tickClock(started);
+  const losses = recentGrowth(RECENT_INTERVALS, ["eventsMissed", "rejected", "dropped"]);
   let own: OwnNumbers | undefined;
   let totals: Totals | undefined;
+  let lastTickMonotonicMs: number | undefined;
   let ticks = 0;
 
   return {
     tick: () => {
-      const { timestampMs, intervalMs } = timeOf(readClocks());
-      const now = ownNumbers(status());
+      const clocks = readClocks();
+      const { timestampMs, intervalMs } = timeline.next(clocks);
+      lastTickMonotonicMs = clocks.monotonicMs;
+      const atTick = status();
+      losses.record(lossesOf(atTick.kernel, atTick.delivery));
+      const now = ownNumbers(atTick);
       const samples = [...(counting?.advance() ?? []), heartbeatSample(heartbeat, now, own)].filter(
         saysSomething,
       );
@@ -182,11 +214,20 @@ function measure(
       totals = addToTotals(totals, tick);
       sink.enqueue(tick);
     },
-    lastTickMs: () => totals?.latest.timestampMs,
+    lastTick: (now) => ({
+      lastTickMs: totals?.latest.timestampMs,
+      lastTickAgeMs: lastTickMonotonicMs === undefined ? undefined : now.monotonicMs - lastTickMonotonicMs,
+    }),
+    recentLosses: (kernelStatus, delivery) => losses.until(lossesOf(kernelStatus, delivery)),
     ticks: () => ticks,
     totals: () => totals,
     kernelTotals: () => counting?.totals() ?? {},
   };
+}
+
+function lossesOf({ eventsMissed }: KernelStatus, delivery: DeliveryStatus | undefined) {
+  const { rejected, dropped } = delivery?.points ?? NO_POINTS;
+  return { eventsMissed, rejected, dropped };
 }
 
 function ownNumbers(status: SidecarStatus): OwnNumbers {
@@ -205,27 +246,45 @@ function ownNumbers(status: SidecarStatus): OwnNumbers {
   };
 }
 
-/** Starts the two timers; returns what ends them. A late tick is followed by one tick, not by many. */
-function startTimers(config: Config, tick: () => void, follow: () => void): () => void {
-  const startedMs = performance.now();
+interface Timers {
+  setInterval(intervalMs: number): void;
+  stop(): void;
+}
+
+/** Starts the two timers. A late tick is followed by one tick, not by many. */
+function startTimers(initialMs: number, tick: () => void, follow: () => void): Timers {
+  let startedMs = performance.now();
+  let intervalMs = initialMs;
   let timer: NodeJS.Timeout;
   let turn = 0;
+  let stopped = false;
   const arm = () => {
     const elapsedMs = performance.now() - startedMs;
     // A timer may fire a little early: the same turn must not come twice.
-    turn = Math.max(turn, Math.floor(elapsedMs / config.intervalMs)) + 1;
+    turn = Math.max(turn, Math.floor(elapsedMs / intervalMs)) + 1;
     timer = setTimeout(
       () => {
         tick();
         arm();
       },
-      turn * config.intervalMs - elapsedMs,
+      turn * intervalMs - elapsedMs,
     );
   };
   arm();
   const follower = setInterval(follow, FOLLOW_MS);
-  return () => {
-    clearTimeout(timer);
-    clearInterval(follower);
+  return {
+    setInterval(wantedMs) {
+      if (stopped || wantedMs === intervalMs) return;
+      clearTimeout(timer);
+      intervalMs = wantedMs;
+      startedMs = performance.now();
+      turn = 0;
+      arm();
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      clearInterval(follower);
+    },
   };
 }

@@ -2,17 +2,24 @@
 /** argv, signals, exit code. */
 import { hostname } from "node:os";
 import { runCli } from "./cli/cli.js";
+import type { Signals } from "./cli/command.js";
 
 const stop = new AbortController();
 const kill = new AbortController();
 
-function watchSignals(): { stop: AbortSignal; kill: AbortSignal } {
+function watchSignals(): Signals {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       (stop.signal.aborted ? kill : stop).abort();
     });
   }
-  return { stop: stop.signal, kill: kill.signal };
+  return {
+    stop: stop.signal,
+    kill: kill.signal,
+    onReload: (listener) => {
+      process.on("SIGHUP", listener);
+    },
+  };
 }
 
 const exitCode = await runCli(process.argv.slice(2), {

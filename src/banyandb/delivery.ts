@@ -2,10 +2,15 @@
  * Delivery of ticks: takes them at once and for good, and sends them when BanyanDB lets it. Joins queue, gate,
  * schema and transport; all that decides is in those.
  */
+import { isDeepStrictEqual } from "node:util";
 import PQueue from "p-queue";
 import pRetry from "p-retry";
-import type { BanyandbConfig, DeliveryConfig, QueueConfig } from "../config/config.js";
-import type { ClockReading } from "../model/clock.js";
+import type {
+  BanyandbConfig,
+  DeliveryConfig as DeliveryOptionsConfig,
+  QueueConfig,
+} from "../config/config.js";
+import { tickClock, type ClockReading, type Timeline } from "../model/clock.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
 import type { DeliveryStatus } from "../model/status.js";
@@ -13,27 +18,37 @@ import type { Tick } from "../model/tick.js";
 import { createAlarm } from "./alarm.js";
 import { createAttempt } from "./attempt.js";
 import { createAudit } from "./audit.js";
+import { createClockKeeper } from "./clock-keeper.js";
+import { askWitnesses } from "./clock-witness.js";
+import { createDeliveryNumbers } from "./delivery-numbers.js";
 import { BanyanError } from "./errors.js";
+import { BATCH, RECYCLE_SPREAD, SCHEMA_DELAY_MS, TIMING, type Timing } from "./delivery-timing.js";
 import { createGate } from "./gate.js";
 import { callFailure, type Failure } from "./outcome.js";
 import { createTickQueue, type QueueSums } from "./queue.js";
 import { createSchemaKeeper } from "./schema-keeper.js";
 import { startSystemTimer, type StartTimer } from "./timers.js";
-import { openTransport } from "./transport.js";
+import { openTransport, type ReconnectCause } from "./transport.js";
 import { createWatchdog } from "./watchdog.js";
 
+export interface DeliveryConfig {
+  readonly banyandb: BanyandbConfig;
+  readonly queue: QueueConfig;
+  readonly delivery: DeliveryOptionsConfig;
+}
+
 export interface DeliveryOptions {
-  readonly config: {
-    readonly banyandb: BanyandbConfig;
-    readonly queue: QueueConfig;
-    readonly delivery: DeliveryConfig;
-  };
+  readonly config: DeliveryConfig;
   /** Values of the group's identity tags, in their order. */
   readonly identity: readonly string[];
   readonly schema: Schema;
   readonly log: Log;
   /** The system's clocks, if absent. */
   readonly clock?: () => ClockReading;
+  /** The time of the ticks, which is shifted where the wall clock was wrong; one of our own, if absent. */
+  readonly timeline?: Timeline;
+  /** When this program was built, in milliseconds since the epoch: no clock before that is right. */
+  readonly builtMs?: number;
   /** Math.random, if absent. */
   readonly random?: () => number;
   /** Those of Node, if absent. */
@@ -44,33 +59,12 @@ export interface DeliveryOptions {
   readonly timing?: Partial<Timing>;
 }
 
-export interface Timing {
-  /** Of one stream; the connection included. */
-  readonly attemptDeadlineMs: number;
-  /** How long an acknowledged tick may yet be forgotten by the server. */
-  readonly windowMs: number;
-  /** Between two batches of backlog. */
-  readonly paceMs: number;
-  /** Between two looks at a schema that conflicts. */
-  readonly conflictRetryMs: number;
-}
-
-/** Why these: docs/decisions/0002. */
-const TIMING: Timing = {
-  attemptDeadlineMs: 15_000,
-  windowMs: 15_000,
-  paceMs: 1000,
-  conflictRetryMs: 300_000,
-};
-/** The flat part of the measured throughput, and what a server holds in memory until the stream ends. */
-const BATCH = { batchPoints: 1000, batchBytes: 512 * 1024 };
-/** A schema that was just created may be unknown to the write path for 3 to 54 ms (measured), in a cluster longer. */
-const SCHEMA_DELAY_MS = { first: 50, max: 5000 };
-
 export interface Delivery {
   /** Takes a tick; returns at once, whatever the network does. */
   enqueue(tick: Tick): void;
   status(): DeliveryStatus;
+  /** Takes other endpoints, credentials, TLS settings and bounds; nothing that is held is lost. */
+  configure(config: DeliveryConfig): void;
   /** What became of the counts, by `<measure>.<source>`. */
   totals(): QueueSums;
   /**
@@ -85,39 +79,49 @@ export interface Delivery {
 interface Trouble {
   readonly code: string;
   readonly message: string;
+  /** Of the monotonic clock. */
   readonly sinceMs: number;
 }
 
 export function createDelivery(options: DeliveryOptions): Delivery {
-  const { config, identity, schema, log, clock = systemClock, random = Math.random } = options;
+  const { identity, schema, log, clock = systemClock, random = Math.random } = options;
   const { startTimer = startSystemTimer, open = openTransport } = options;
   const timing = { ...TIMING, ...options.timing };
   const monotonicMs = (): number => clock().monotonicMs;
-  const { maxBytes, maxAgeMs } = config.queue;
+  const { timeline = tickClock(clock()), builtMs = 0 } = options;
+  let { config } = options;
   const { paceMs, windowMs } = timing;
   const { audit: audited } = config.delivery;
-  const queue = createTickQueue({ maxBytes, maxAgeMs, ...BATCH, paceMs, windowMs, audit: audited });
+  const queue = createTickQueue({ ...config.queue, ...BATCH, paceMs, windowMs, audit: audited });
   const gate = createGate(random);
   const alarm = createAlarm(startTimer);
   const watchdog = createWatchdog();
   const shutdown = new AbortController();
-  const streams: Record<string, number> = {};
+  const numbers = createDeliveryNumbers();
   let trouble: Trouble | undefined;
   let stopping = false;
   let schemaDelayMs = SCHEMA_DELAY_MS.first;
   let unstored = 0;
   let cancelWake: (() => void) | undefined;
+  let recycleAtMs = nextRecycleMs();
 
-  const transport = open(config.banyandb, { onReady, onLost });
+  const transport = open(config.banyandb, { onReady, onLost }, random);
   const keeper = createSchemaKeeper({ transport, config: config.banyandb, schema }, identity, log);
+  const clockKeeper = createClockKeeper({ queue, clock, timeline, builtMs, log });
   const attempt = createAttempt({
     queue,
     transport,
     schema: keeper,
+    clock: clockKeeper,
+    askWitnesses: (signal) =>
+      askWitnesses({ transport, group: config.banyandb.group, schema, identity, signal }),
     deadlineMs: timing.attemptDeadlineMs,
     conflictRetryMs: timing.conflictRetryMs,
+    clockRetryMs: timing.clockRetryMs,
     monotonicMs,
-    onStream: (code) => (streams[code] = (streams[code] ?? 0) + 1),
+    onStream: (stream) => {
+      numbers.record(stream);
+    },
   });
   const { group } = config.banyandb;
   const audit = createAudit({ queue, transport, group, groupSpec: schema.group, identity });
@@ -130,17 +134,21 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     alarm.ring();
   }
 
-  function onLost(): void {
+  /** A connection that was left counts as lost too: nobody will tell whether its server lives on. */
+  function onLost(left: boolean): void {
     if (shutdown.signal.aborted) return;
     keeper.forget();
     const points = queue.connectionLost();
     gate.lost(monotonicMs());
-    log.throttled("connection lost", "connection to BanyanDB lost", {
-      address: transport.address(),
-      resend: points,
-    });
+    const fields = { address: transport.address(), resend: points };
+    if (left) log.debug("connection to BanyanDB left", fields);
+    else log.throttled("connection lost", "connection to BanyanDB lost", fields);
     alarm.ring();
     schedule();
+  }
+
+  function nextRecycleMs(): number {
+    return monotonicMs() + timing.recycleMs * (1 - RECYCLE_SPREAD + 2 * RECYCLE_SPREAD * random());
   }
 
   /** Starts what is due, or a timer for it; the executor calls again whenever it has nothing to do. */
@@ -177,6 +185,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       async () => {
         failure = undefined;
         await gateOpen();
+        if (monotonicMs() >= recycleAtMs) reopen("recycle");
         gate.attempt(monotonicMs());
         failure = await attempt(shutdown.signal);
         if (failure) {
@@ -203,7 +212,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     while (!shutdown.signal.aborted) {
       const nowMs = monotonicMs();
       watchdog.connecting(transport.isConnecting(), nowMs);
-      if (watchdog.reopen(nowMs)) reopen();
+      if (watchdog.reopen(nowMs)) reopen("watchdog");
       const remainingMs = gate.remainingMs(nowMs);
       if (remainingMs <= 0) return;
       const hangingMs = (watchdog.dueAtMs() ?? Number.POSITIVE_INFINITY) - nowMs;
@@ -212,9 +221,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     shutdown.signal.throwIfAborted();
   }
 
-  function reopen(): void {
+  function reopen(cause: ReconnectCause): void {
     keeper.forget();
-    transport.reopen();
+    recycleAtMs = nextRecycleMs();
+    transport.reopen(cause);
   }
 
   function succeeded(): void {
@@ -223,14 +233,23 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     schemaDelayMs = SCHEMA_DELAY_MS.first;
     if (!trouble) return;
     log.throttled("delivery recovered", "BanyanDB takes points again", {
-      after_ms: clock().wallMs - trouble.sinceMs,
+      after_ms: Math.round(monotonicMs() - trouble.sinceMs),
     });
     trouble = undefined;
   }
 
   function failed({ code, message, remedy, floorMs }: Failure): void {
     const nowMs = monotonicMs();
-    trouble = { code, message, sinceMs: trouble?.sinceMs ?? clock().wallMs };
+    if (remedy === "clock") {
+      // It was BanyanDB that told, so that one is well.
+      gate.succeed();
+      watchdog.ended("OK");
+      trouble = undefined;
+      gate.hold(nowMs, floorMs);
+      log.throttled("clock", "ticks are held back: the wall clock cannot be trusted", { reason: message });
+      return;
+    }
+    trouble = { code, message, sinceMs: trouble?.sinceMs ?? nowMs };
     log.throttled(`delivery ${code}`, "nothing could be delivered to BanyanDB", {
       address: transport.address(),
       code,
@@ -243,7 +262,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     gate.fail(nowMs, floorMs);
     watchdog.ended(code);
-    if (code === "UNAVAILABLE" && config.banyandb.endpoints.length > 1) reopen();
+    if (code === "UNAVAILABLE" && config.banyandb.endpoints.length > 1) reopen("failover");
   }
 
   function close(): void {
@@ -268,19 +287,46 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const text = "the queue is too small for the replay window: a stop of BanyanDB may lose counts";
         log.throttled("queue unprotected", text, { points: unprotected });
       }
+      if (clockKeeper.observe()) {
+        gate.ready(monotonicMs());
+        alarm.ring();
+      }
       schedule();
     },
-    status: () => ({
-      sink: { address: transport.address(), version: keeper.version() },
-      points: { ...queue.counts(), unstored },
-      streams: { ...streams },
-      queueBytes: queue.bytes(),
-      queueMaxBytes: maxBytes,
-      oldestUnsentMs: ageMs(queue.oldestUnsentMs(), clock().wallMs),
-      lastWrittenTimestampMs: queue.lastWrittenTimestampMs(),
-      trouble,
-      schema: keeper.status(),
-    }),
+    status() {
+      const now = clock();
+      const nowMs = now.monotonicMs;
+      return {
+        sink: { address: transport.address(), version: keeper.version() },
+        points: { ...queue.counts(), unstored },
+        ...queue.reasons(),
+        ...numbers.read(nowMs),
+        queueBytes: queue.bytes(),
+        queueMaxBytes: config.queue.maxBytes,
+        oldestUnsentMs: ageMs(queue.oldestUnsentMs(), timeline.at(now)),
+        lastWrittenTimestampMs: queue.lastWrittenTimestampMs(),
+        reconnects: transport.reconnects(),
+        backoffMs: gate.remainingMs(nowMs),
+        clock: clockKeeper.status(),
+        trouble: trouble && {
+          code: trouble.code,
+          message: trouble.message,
+          ageMs: nowMs - trouble.sinceMs,
+        },
+        schema: keeper.status(),
+      };
+    },
+    configure(wanted) {
+      const isOther = !isDeepStrictEqual(wanted.banyandb, config.banyandb);
+      config = wanted;
+      queue.limit(config.queue.maxBytes);
+      if (!isOther) return;
+      transport.configure(config.banyandb);
+      // What was refused until now may be taken with these.
+      gate.open();
+      alarm.ring();
+      schedule();
+    },
     totals: () => queue.sums(),
     async stop(deadlineMs) {
       stopping = true;

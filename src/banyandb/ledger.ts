@@ -4,7 +4,9 @@
  * flight; sources: taken = written + rejected + dropped + held. Pure.
  */
 import type { MeasureSpec } from "../model/measure.js";
+import { REJECT_REASONS, type RejectReason } from "./outcome.js";
 import type { Sample } from "../model/tick.js";
+import { zeroes } from "../model/zeroes.js";
 
 /** Where the counts of a sample went, or came from. */
 export type Account = "taken" | "written" | "rejected" | "dropped";
@@ -12,8 +14,15 @@ export type Account = "taken" | "written" | "rejected" | "dropped";
 /** Sums by `<measure>.<source>`, for the sources that are summed. */
 export type SourceSums = Readonly<Record<string, number>>;
 
+/** overflow: the queue was full, and what could be merged was. age: older than `queue.max_age`. */
+export type DropReason = "overflow" | "age";
+export const DROP_REASONS: readonly DropReason[] = ["overflow", "age"];
+
 export interface Ledger {
   readonly points: Record<"collected" | "written" | "rejected" | "coalesced" | "dropped" | "resent", number>;
+  /** `points.rejected` and `points.dropped`, by reason. */
+  readonly rejectedBy: Record<RejectReason, number>;
+  readonly droppedBy: Record<DropReason, number>;
   /** Books the counts of a sample. */
   book(account: Account, sample: Sample): void;
   sums(account: Account): SourceSums;
@@ -28,6 +37,8 @@ export function createLedger(): Ledger {
   };
   return {
     points: { collected: 0, written: 0, rejected: 0, coalesced: 0, dropped: 0, resent: 0 },
+    rejectedBy: zeroes(REJECT_REASONS),
+    droppedBy: zeroes(DROP_REASONS),
     book(account, sample) {
       accounts[account].add(sample);
     },

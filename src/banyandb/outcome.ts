@@ -4,13 +4,16 @@
  * "stored" (hence the replay window of the queue), and INTERNAL_ERROR says nothing about storage either.
  */
 
-export type RejectReason =
-  | "invalid_timestamp"
-  | "invalid_argument"
-  | "too_large"
-  | "internal_error"
-  | "failed_precondition"
-  | "out_of_range";
+export const REJECT_REASONS = [
+  "invalid_timestamp",
+  "invalid_argument",
+  "too_large",
+  "internal_error",
+  "failed_precondition",
+  "out_of_range",
+] as const;
+
+export type RejectReason = (typeof REJECT_REASONS)[number];
 
 /**
  * written: acknowledged. rejected: will never be taken. kept: to be sent again. struck: kept, but rejected
@@ -29,8 +32,9 @@ export interface Failure {
   readonly message: string;
   /**
    * retry: after the usual delay. schema: ask for the schema first, and do not count this as an attempt.
+   * clock: wait for a wall clock that is right; BanyanDB is not in trouble.
    */
-  readonly remedy: "retry" | "schema";
+  readonly remedy: "retry" | "schema" | "clock";
   /** Least delay, in milliseconds. */
   readonly floorMs: number;
 }

@@ -1,5 +1,5 @@
 /** A tick in the queue, and what is known of each of its points. Pure. */
-import { mergeTicks, packTick, tickBytes, type Sample, type Tick } from "../model/tick.js";
+import { mergeTicks, packTick, restampTick, tickBytes, type Sample, type Tick } from "../model/tick.js";
 
 /**
  * due: to be sent (queued). flying: in the stream now. written: acknowledged, and kept for the replay window.
@@ -65,6 +65,11 @@ function entryOf(tick: Tick, beganMs: number): Entry {
 /** Joins two neighbours that were never sent. */
 export function mergeEntries(older: Entry, newer: Entry): Entry {
   return entryOf(mergeTicks(older.tick, newer.tick), older.beganMs);
+}
+
+/** The same, at another time; it was never sent. */
+export function restampEntry(entry: Entry, timestampMs: number): Entry {
+  return { ...entry, tick: restampTick(entry.tick, timestampMs) };
 }
 
 export function isDue({ states }: Entry): boolean {

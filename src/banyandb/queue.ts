@@ -4,7 +4,7 @@
  */
 import type { PointCounts } from "../model/status.js";
 import type { Tick } from "../model/tick.js";
-import { createLedger, createSumTable, type SourceSums } from "./ledger.js";
+import { createLedger, createSumTable, type DropReason, type Ledger, type SourceSums } from "./ledger.js";
 import type { Outcome } from "./outcome.js";
 import { auditResults, waitingForAudit } from "./queue-audit.js";
 import {
@@ -12,6 +12,7 @@ import {
   isFlying,
   isQuiet,
   mergeEntries,
+  restampEntry,
   sampleAt,
   type BatchPoint,
   type Entry,
@@ -24,7 +25,7 @@ import { chooseSacrifice } from "./queue-room.js";
 export type { BatchPoint } from "./queue-entry.js";
 
 export interface QueueLimits {
-  /** Hard bound of everything held: waiting, in flight and in the replay window. */
+  /** Hard bound of everything held: waiting, in flight and in the replay window; `limit` changes it. */
   readonly maxBytes: number;
   /** A batch is whole ticks, at least one, and stops growing here. */
   readonly batchPoints: number;
@@ -72,13 +73,26 @@ export interface TickQueue {
   audited(points: readonly BatchPoint[], isStored: (point: BatchPoint) => boolean): number;
   /** From now on the newest first and all at once: there is not much time left. */
   drain(): void;
+  /** Other bounds from now on; a smaller queue makes room at once. */
+  limit(maxBytes: number): void;
+  /**
+   * Moves every tick that was never sent by whole milliseconds. Those that would not be later than `floorMs`
+   * join their successor; the newest one must be later.
+   */
+  restamp(shiftMs: number, floorMs: number): void;
   counts(): Omit<PointCounts, "unstored">;
+  /** What was rejected and dropped, by reason. */
+  reasons(): Pick<Ledger, "rejectedBy" | "droppedBy">;
   sums(): QueueSums;
   bytes(): number;
   /** Points that were forgotten before their replay window was over, because the queue was full. */
   unprotected(): number;
   /** Timestamp of the oldest tick with a point that was never acknowledged. */
   oldestUnsentMs(): number | undefined;
+  /** Timestamp of the newest tick that was never sent. */
+  newestUnsentMs(): number | undefined;
+  /** Latest timestamp that was ever sent. */
+  lastSentMs(): number | undefined;
   lastWrittenTimestampMs(): number | undefined;
 }
 
@@ -96,7 +110,7 @@ interface Flight {
 export function createTickQueue(limits: QueueLimits): TickQueue {
   const entries: Entry[] = [];
   const ledger = createLedger();
-  const batchBytes = Math.min(limits.batchBytes, limits.maxBytes * BATCH_SHARE);
+  let { maxBytes } = limits;
   /** Points by state, for those states that are not final. */
   const live = { due: 0, flying: 0, again: 0 };
   let bytes = 0;
@@ -104,6 +118,7 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
   let elapsedMs = 0;
   let unprotected = 0;
   let lastWrittenTimestampMs: number | undefined;
+  let lastSentMs: number | undefined;
   /** Counts lost connections: acknowledgements from before one are worth nothing after it. */
   let epoch = 0;
   let flight: Flight | undefined;
@@ -120,13 +135,14 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
     entry.states[index] = to;
   };
 
-  const remove = (index: number): Entry | undefined => {
+  const remove = (index: number, reason?: DropReason): Entry | undefined => {
     const [entry] = entries.splice(index, 1);
     if (entry === undefined) return undefined;
     bytes -= entry.bytes;
     entry.states.forEach((state, i) => {
-      if (state === "due") {
+      if (state === "due" && reason !== undefined) {
         ledger.points.dropped++;
+        ledger.droppedBy[reason]++;
         ledger.book("dropped", sampleAt(entry, i));
       }
       move({ entry, index: i }, "rejected");
@@ -134,24 +150,29 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
     return entry;
   };
 
-  const mergeAt = (index: number): void => {
-    const [older, newer] = [entries[index], entries[index + 1]];
-    if (older === undefined || newer === undefined) return;
+  /** Two that were never sent become one; keeps the books. */
+  const join = (older: Entry, newer: Entry): Entry => {
     const merged = mergeEntries(older, newer);
-    entries.splice(index, 2, merged);
     bytes += merged.bytes - older.bytes - newer.bytes;
     const fewer = older.states.length + newer.states.length - merged.states.length;
     ledger.points.coalesced += fewer;
     live.due -= fewer;
+    return merged;
+  };
+
+  const mergeAt = (index: number): void => {
+    const [older, newer] = [entries[index], entries[index + 1]];
+    if (older === undefined || newer === undefined) return;
+    entries.splice(index, 2, join(older, newer));
   };
 
   const makeRoom = (): void => {
-    while (bytes > limits.maxBytes) {
+    while (bytes > maxBytes) {
       const sacrifice = chooseSacrifice(entries);
       if (sacrifice === undefined) return;
       if (sacrifice.kind === "merge") mergeAt(sacrifice.index);
       else {
-        const removed = remove(sacrifice.index);
+        const removed = remove(sacrifice.index, "overflow");
         if (sacrifice.kind === "release") unprotected += removed?.states.length ?? 0;
       }
     }
@@ -169,6 +190,7 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
       const again = place.entry.states[place.index] === "again";
       if (again) ledger.points.resent++;
       place.entry.attempted = true;
+      lastSentMs = Math.max(lastSentMs ?? 0, place.entry.tick.timestampMs);
       move(place, again ? "reflying" : "flying");
     }
     const batch = {
@@ -190,7 +212,10 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
   const land = (place: Place, outcome: Outcome, landing: Flight, nowMs: number): void => {
     const { entry, index } = place;
     const replayed = entry.states[index] === "reflying";
-    const rejected = outcome.kind === "rejected" || (outcome.kind === "struck" && strikeOut(place));
+    const rejected =
+      outcome.kind === "rejected" || (outcome.kind === "struck" && strikeOut(place))
+        ? outcome.reason
+        : undefined;
     if (outcome.kind === "written") {
       entry.acknowledgedMs = nowMs;
       lastWrittenTimestampMs = Math.max(lastWrittenTimestampMs ?? 0, entry.tick.timestampMs);
@@ -198,11 +223,12 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
       if (replayed) return;
       ledger.points.written++;
       ledger.book("written", sampleAt(entry, index));
-    } else if (rejected) {
+    } else if (rejected !== undefined) {
       // One that is refused only when it is sent again was counted as written, and stays so.
       move(place, replayed ? "written" : "rejected");
       if (replayed) return;
       ledger.points.rejected++;
+      ledger.rejectedBy[rejected]++;
       ledger.book("rejected", sampleAt(entry, index));
     } else {
       move(place, replayed ? "again" : "due");
@@ -215,7 +241,7 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
       const entry = entries[i];
       if (entry === undefined || elapsedMs - entry.beganMs <= limits.maxAgeMs) return;
       if (isFlying(entry)) i++;
-      else remove(i);
+      else remove(i, "age");
     }
   };
 
@@ -253,6 +279,7 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
       if (at === undefined || at > nowMs) return undefined;
       const next = order();
       if (next.paced || draining) lastPacedMs = nowMs;
+      const batchBytes = Math.min(limits.batchBytes, maxBytes * BATCH_SHARE);
       return takeOff(fillBatch(next.entries, limits.batchPoints, batchBytes));
     },
     settle(batch, outcomes, answered, nowMs) {
@@ -301,7 +328,26 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
     drain() {
       draining = true;
     },
+    limit(bound) {
+      maxBytes = bound;
+      makeRoom();
+    },
+    restamp(shiftMs, floorMs) {
+      let early: Entry | undefined;
+      for (const entry of entries.splice(0)) {
+        if (entry.attempted) {
+          entries.push(entry);
+          continue;
+        }
+        const moved = restampEntry(entry, entry.tick.timestampMs + shiftMs);
+        const joined = early ? join(early, moved) : moved;
+        early = joined.tick.timestampMs <= floorMs ? joined : undefined;
+        if (!early) entries.push(joined);
+      }
+      if (early) entries.push(early);
+    },
     counts: () => ({ ...ledger.points, queued: live.due, inFlight: live.flying }),
+    reasons: () => ({ rejectedBy: { ...ledger.rejectedBy }, droppedBy: { ...ledger.droppedBy } }),
     sums() {
       const held = createSumTable();
       for (const entry of entries) {
@@ -322,6 +368,8 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
     oldestUnsentMs: () =>
       entries.find((entry) => entry.states.includes("due") || entry.states.includes("flying"))?.tick
         .timestampMs,
+    newestUnsentMs: () => entries.findLast(({ attempted }) => !attempted)?.tick.timestampMs,
+    lastSentMs: () => lastSentMs,
     lastWrittenTimestampMs: () => lastWrittenTimestampMs,
   };
 }

@@ -2,6 +2,7 @@
  * Calls to one BanyanDB over grpc-js: raw bytes for the write stream, generated messages for the rest. Knows
  * gRPC, and nothing of ticks, schema or retries.
  */
+import { isDeepStrictEqual } from "node:util";
 import {
   create,
   fromBinary,
@@ -12,22 +13,28 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
+import type { TlsConfig } from "../config/config.js";
 import { MeasureService, WriteResponseSchema } from "../gen/banyandb/measure/v1/measure_pb.js";
+import { limitCall, statusOf } from "./call-limit.js";
+import { accountMetadata, channelCredentials, channelNames, type Account } from "./channel-credentials.js";
+import { zeroes } from "../model/zeroes.js";
 import { BanyanError } from "./errors.js";
 import type { Reply, StreamStatus } from "./outcome.js";
+import { readAll, writeAll, type StreamResult } from "./write-stream.js";
 
-export interface TransportOptions {
-  /** host:port each. One is used; `reopen` goes on to the next. */
+export interface TransportOptions extends Account {
+  /** host:port each, tried in a random order. One is used; `reopen` goes on to the next. */
   readonly endpoints: readonly string[];
-  readonly username: string | undefined;
-  /** Secret. */
-  readonly password: string | undefined;
+  /** undefined means plain text. */
+  readonly tls?: TlsConfig | undefined;
 }
 
-export interface StreamResult {
-  readonly replies: readonly Reply[];
-  readonly status: StreamStatus;
-}
+/**
+ * lost: the connection was ready and went away. watchdog: it hung. failover: the next endpoint's turn. recycle:
+ * it was old. settings: endpoints or TLS are others now.
+ */
+export const RECONNECT_CAUSES = ["lost", "watchdog", "failover", "recycle", "settings"] as const;
+export type ReconnectCause = (typeof RECONNECT_CAUSES)[number];
 
 export interface CallOptions {
   /** For the whole call, the connection included. */
@@ -37,8 +44,8 @@ export interface CallOptions {
 
 export interface TransportEvents {
   onReady(): void;
-  /** The connection that was ready is gone: reset, closed or told to go away. */
-  onLost(): void;
+  /** The connection that was ready is gone: reset, closed or told to go away, or `left` by ourselves. */
+  onLost(left: boolean): void;
 }
 
 export interface Transport {
@@ -57,7 +64,10 @@ export interface Transport {
   /** Sends one batch on a stream of its own and reads every reply. Never rejects: the status says all. */
   writeBatch(messages: readonly Buffer[], options: CallOptions): Promise<StreamResult>;
   /** Leaves the channel for a new one, to the next endpoint. */
-  reopen(): void;
+  reopen(cause: ReconnectCause): void;
+  /** Takes other options. A new password needs no new channel; endpoints and TLS do. */
+  configure(options: TransportOptions): void;
+  reconnects(): Readonly<Record<ReconnectCause, number>>;
   close(): void;
 }
 
@@ -90,19 +100,55 @@ const WRITE_PATH = `/${MeasureService.typeName}/${MeasureService.method.write.na
 
 const NOBODY: TransportEvents = { onReady: () => undefined, onLost: () => undefined };
 
-/** Opens the first channel; grpc-js connects with the first call. */
-export function openTransport(options: TransportOptions, events: TransportEvents = NOBODY): Transport {
-  let endpoint = 0;
+/** Opens the first channel; grpc-js connects with the first call. `random` gives numbers from [0, 1). */
+export function openTransport(
+  initial: TransportOptions,
+  events: TransportEvents = NOBODY,
+  random: () => number = Math.random,
+): Transport {
+  const reconnects = zeroes(RECONNECT_CAUSES);
+  let options = initial;
+  let order = shuffled(options.endpoints, random);
+  let turn = 0;
   let client = connect();
 
   function address(): string {
-    return options.endpoints[endpoint % options.endpoints.length] ?? "";
+    return order[turn % order.length] ?? "";
   }
 
   function connect(): grpc.Client {
-    const opened = new grpc.Client(address(), grpc.credentials.createInsecure(), CHANNEL_OPTIONS);
-    watch(opened.getChannel(), events);
+    const settings = { ...CHANNEL_OPTIONS, ...channelNames(options.tls) };
+    const opened = new grpc.Client(address(), channelCredentials(options.tls), settings);
+    watch(opened.getChannel(), {
+      onReady: () => {
+        events.onReady();
+      },
+      onLost: (left) => {
+        if (!left) reconnects.lost++;
+        events.onLost(left);
+      },
+    });
     return opened;
+  }
+
+  function reopen(cause: ReconnectCause): void {
+    client.close();
+    reconnects[cause]++;
+    if (cause === "recycle" || cause === "settings") {
+      order = shuffled(options.endpoints, random);
+      turn = 0;
+    } else {
+      turn++;
+    }
+    client = connect();
+    // To connect now and not with the next call, so that it becomes ready as soon as it can.
+    client.getChannel().getConnectivityState(true);
+  }
+
+  function metadata(deadlineMs: number): grpc.Metadata {
+    const result = accountMetadata(options);
+    result.set("grpc-timeout", `${Math.ceil(deadlineMs)}m`);
+    return result;
   }
 
   return {
@@ -111,47 +157,44 @@ export function openTransport(options: TransportOptions, events: TransportEvents
     call(method, request, { deadlineMs, signal }) {
       const path = `/${method.parent.typeName}/${method.name}`;
       const object = address();
+      const account = options;
       return new Promise((resolve, reject) => {
         const call = client.makeUnaryRequest(
           path,
           (message: MessageShape<typeof method.input>) => Buffer.from(toBinary(method.input, message)),
           (bytes: Buffer) => fromBinary(method.output, bytes),
           create(method.input, request),
-          credentials(options),
-          { deadline: deadlineAt(deadlineMs) },
+          metadata(deadlineMs),
           (error, response) => {
-            release();
+            limit.end();
             if (response !== undefined) resolve(response);
-            else reject(callError(error, method.name, object));
+            else reject(callError(limit.status(statusOf(error), account), method.name, object));
           },
         );
-        const release = onAbort(signal, () => {
-          call.cancel();
-        });
+        const limit = limitCall(call, deadlineMs, signal);
       });
     },
     async writeBatch(messages, { deadlineMs, signal }) {
-      const stream = client.makeBidiStreamRequest(WRITE_PATH, same, parseReply, credentials(options), {
-        deadline: deadlineAt(deadlineMs),
-      });
-      const release = onAbort(signal, () => {
-        stream.cancel();
-      });
+      const account = options;
+      const stream = client.makeBidiStreamRequest(WRITE_PATH, same, parseReply, metadata(deadlineMs));
+      const limit = limitCall(stream, deadlineMs, signal);
       const result = readAll(stream);
       await writeAll(stream, messages, result);
       try {
-        return await result;
+        const { replies, status } = await result;
+        return { replies, status: limit.status(status, account) };
       } finally {
-        release();
+        limit.end();
       }
     },
-    reopen() {
-      client.close();
-      endpoint++;
-      client = connect();
-      // To connect now and not with the next call, so that it becomes ready as soon as it can.
-      client.getChannel().getConnectivityState(true);
+    reopen,
+    configure(wanted) {
+      const before = options;
+      options = wanted;
+      const same = isDeepStrictEqual([before.endpoints, before.tls], [wanted.endpoints, wanted.tls]);
+      if (!same) reopen("settings");
     },
+    reconnects: () => ({ ...reconnects }),
     close() {
       client.close();
     },
@@ -166,32 +209,23 @@ function watch(channel: ReturnType<grpc.Client["getChannel"]>, events: Transport
       const before = state;
       state = channel.getConnectivityState(false);
       if (state === grpc.connectivityState.READY) events.onReady();
-      else if (before === grpc.connectivityState.READY) events.onLost();
+      else if (before === grpc.connectivityState.READY) {
+        events.onLost(state === grpc.connectivityState.SHUTDOWN);
+      }
       if (state !== grpc.connectivityState.SHUTDOWN) next();
     });
   };
   next();
 }
 
-/** Plain metadata, as BanyanDB wants it, so that it also works without TLS. */
-function credentials({ username, password }: TransportOptions): grpc.Metadata {
-  const metadata = new grpc.Metadata();
-  if (username !== undefined) metadata.set("username", username);
-  if (password !== undefined) metadata.set("password", password);
-  return metadata;
-}
-
-function deadlineAt(deadlineMs: number): number {
-  return Date.now() + deadlineMs;
-}
-
-/** Runs `action` when the signal fires; the result undoes that. */
-function onAbort(signal: AbortSignal | undefined, action: () => void): () => void {
-  if (signal?.aborted) action();
-  else signal?.addEventListener("abort", action, { once: true });
-  return () => {
-    signal?.removeEventListener("abort", action);
-  };
+/** Fisher-Yates: so that many sidecars do not all prefer the first endpoint. */
+function shuffled(endpoints: readonly string[], random: () => number): string[] {
+  const result = [...endpoints];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [result[i], result[j]] = [result[j] ?? "", result[i] ?? ""];
+  }
+  return result;
 }
 
 function same(message: Buffer): Buffer {
@@ -203,63 +237,7 @@ function parseReply(bytes: Buffer): Reply {
   return { messageId: Number(messageId), status };
 }
 
-type WriteStream = grpc.ClientDuplexStream<Buffer, Reply>;
-
-/** Reads from the first moment on (both sides could block otherwise) until the stream has said how it ended. */
-function readAll(stream: WriteStream): Promise<StreamResult> {
-  return new Promise((resolve) => {
-    const replies: Reply[] = [];
-    let status: StreamStatus | undefined;
-    let ended = false;
-    const finish = (): void => {
-      if (ended && status !== undefined) resolve({ replies, status });
-    };
-    stream.on("data", (reply: Reply) => replies.push(reply));
-    stream.on("end", () => {
-      ended = true;
-      finish();
-    });
-    stream.on("status", ({ code, details }: grpc.StatusObject) => {
-      status = { code: codeName(code), details };
-      finish();
-    });
-    // The status says the same, and always comes.
-    stream.on("error", () => undefined);
-  });
-}
-
-/** Writes all messages and ends our side, as fast as the other side takes them. */
-async function writeAll(
-  stream: WriteStream,
-  messages: readonly Buffer[],
-  result: Promise<StreamResult>,
-): Promise<void> {
-  const progress = { over: false };
-  const end = result.then(() => {
-    progress.over = true;
-  });
-  for (const message of messages) {
-    if (progress.over) return;
-    // After the status there is no drain any more, so waiting for it alone would be for ever.
-    if (!stream.write(message)) await Promise.race([end, drained(stream)]);
-  }
-  stream.end();
-}
-
-function drained(stream: WriteStream): Promise<void> {
-  return new Promise((resolve) => stream.once("drain", resolve));
-}
-
-function codeName(code: grpc.status): string {
-  return grpc.status[code];
-}
-
-function callError(error: grpc.ServiceError | null, operation: string, object: string): BanyanError {
-  return new BanyanError({
-    code: error ? codeName(error.code) : "INTERNAL",
-    operation,
-    object,
-    detail: error?.details ?? "no answer",
-    cause: error,
-  });
+/** Without the error of grpc-js as its cause: that one carries the metadata. */
+function callError({ code, details }: StreamStatus, operation: string, object: string): BanyanError {
+  return new BanyanError({ code, operation, object, detail: details });
 }

@@ -1,8 +1,15 @@
 /** What a command of the command line is, and what it is given. */
-import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
+import { ownUserIds, readGuardedFile } from "../config/guarded-file.js";
 import { type LoadedConfig, loadConfig } from "../config/load.js";
 import type { Arguments, OptionSpec } from "./arguments.js";
+
+export interface Signals {
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+  /** Calls back at every SIGHUP, which without this ends the process. */
+  onReload(listener: () => void): void;
+}
 
 export interface Context {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -13,7 +20,7 @@ export interface Context {
    * From the first call on, signals no longer end the process: the first SIGTERM or SIGINT aborts `stop`, the
    * second one `kill`.
    */
-  signals(): { readonly stop: AbortSignal; readonly kill: AbortSignal };
+  signals(): Signals;
 }
 
 export interface Command {
@@ -45,6 +52,7 @@ export function configOf({ values, settings }: Arguments, context: Context): Loa
     environment: context.environment,
     flags: settings,
     hostname: context.hostname,
-    readFile: (path) => readFileSync(path, "utf8"),
+    readFile: readGuardedFile,
+    ownIds: ownUserIds(context.environment),
   });
 }

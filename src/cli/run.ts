@@ -2,6 +2,8 @@
 import { runAgent, type Agent } from "../agent.js";
 import { packageVersion, readSchema } from "../config/schema-files.js";
 import type { Config } from "../config/config.js";
+import { ownUserIds, readGuardedFile } from "../config/guarded-file.js";
+import { readSecrets } from "../config/secrets.js";
 import { acquireInstanceLock } from "../instance-lock.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
@@ -9,9 +11,10 @@ import { type HttpEndpoint, serveHttp } from "../observe/http.js";
 import { createLog } from "../observe/log.js";
 import { sidecarPages } from "../observe/pages.js";
 import { type Arguments, CONFIG_OPTIONS } from "./arguments.js";
-import { type Command, configOf, type Context } from "./command.js";
+import { type Command, configOf, type Context, type Signals } from "./command.js";
 import { dryRunSink } from "./dry-run.js";
 import { EXIT } from "./exit-code.js";
+import { createReloader } from "./reload.js";
 import { systemClocks } from "./system-clocks.js";
 
 /**
@@ -20,6 +23,9 @@ import { systemClocks } from "./system-clocks.js";
  */
 const STOP_DEADLINE_MS = 9500;
 
+/** Between two looks at the files of secrets; a look, since notices of changes do not cross every mount. */
+const REFRESH_MS = 5000;
+
 export const runCommand: Command = {
   name: "run",
   summary: "Measure and deliver until SIGTERM or SIGINT",
@@ -27,6 +33,8 @@ export const runCommand: Command = {
   description:
     "Measures and writes to BanyanDB, and answers /livez, /readyz, /health and /metrics. SIGTERM or SIGINT takes " +
     "the last reading and delivers what is left within 10 s; a second signal ends at once with exit code 1. " +
+    "SIGHUP reads the configuration again: interval, endpoints, account, TLS, queue.max_bytes and log.level change " +
+    "at once, the rest says that it needs a restart, and a bad one changes nothing. " +
     "A second `run` for the same banyandb.group and node.id on this host is refused.",
   options: [
     {
@@ -39,16 +47,52 @@ export const runCommand: Command = {
   run,
 };
 
-async function run(args: Arguments, context: Context): Promise<number> {
-  const { config } = configOf(args, context);
-  const schema = readSchema();
-  const log = createLog({ level: config.log.level, stream: context.stderr, clock: systemClocks });
-  return args.switches.has("dry-run")
-    ? runDry(config, schema, log, context)
-    : runService(config, schema, log, context);
+/** What both kinds of `run` need. */
+interface Start {
+  readonly config: Config;
+  readonly schema: Schema;
+  readonly log: Log;
+  readonly context: Context;
+  /** Lets the agent follow changes of the configuration and of secrets; returns what ends that. */
+  readonly follow: (agent: Agent, signals: Signals) => () => void;
 }
 
-async function runDry(config: Config, schema: Schema, log: Log, context: Context): Promise<number> {
+async function run(args: Arguments, context: Context): Promise<number> {
+  const initial = configOf(args, context);
+  const { config } = initial;
+  const log = createLog({ level: config.log.level, stream: context.stderr, clock: systemClocks });
+  const ownIds = ownUserIds(context.environment);
+  const follow: Start["follow"] = (agent, signals) => {
+    const reloader = createReloader({
+      initial,
+      load: () => configOf(args, context),
+      readSecrets: ({ banyandb }) =>
+        readSecrets(
+          { passwordFile: banyandb.passwordFile, caFile: banyandb.tls?.caFile },
+          readGuardedFile,
+          ownIds,
+        ),
+      apply: (changed) => {
+        log.setLevel(changed.log.level);
+        agent.configure(changed);
+      },
+      log,
+    });
+    signals.onReload(() => {
+      reloader.reload();
+    });
+    const timer = setInterval(() => {
+      reloader.refresh();
+    }, REFRESH_MS);
+    return () => {
+      clearInterval(timer);
+    };
+  };
+  const start: Start = { config, schema: readSchema(), log, context, follow };
+  return args.switches.has("dry-run") ? runDry(start) : runService(start);
+}
+
+async function runDry({ config, schema, log, context, follow }: Start): Promise<number> {
   const { id, cluster, role, type } = config.node;
   const { stdout } = context;
   const sink = dryRunSink({ group: schema.group, identity: [id, cluster, role, type], stdout, log });
@@ -58,11 +102,13 @@ async function runDry(config: Config, schema: Schema, log: Log, context: Context
   stdout.on("error", () => {
     unread.abort();
   });
-  const { stop, kill } = context.signals();
-  return untilStopped(agent, log, { stop: AbortSignal.any([stop, unread.signal]), kill });
+  const signals = context.signals();
+  const unfollow = follow(agent, signals);
+  const stop = AbortSignal.any([signals.stop, unread.signal]);
+  return untilStopped(agent, log, { stop, kill: signals.kill }).finally(unfollow);
 }
 
-async function runService(config: Config, schema: Schema, log: Log, context: Context): Promise<number> {
+async function runService({ config, schema, log, context, follow }: Start): Promise<number> {
   const { group } = config.banyandb;
   const lock = await acquireInstanceLock({ group, nodeId: config.node.id });
   let endpoint: HttpEndpoint | undefined;
@@ -74,6 +120,7 @@ async function runService(config: Config, schema: Schema, log: Log, context: Con
     const signals = context.signals();
     const version = packageVersion();
     agent = runAgent({ config, schema, log, sink: "banyandb", version });
+    const unfollow = follow(agent, signals);
     log.info("started", {
       version,
       tier: agent.status().kernel.tier,
@@ -83,7 +130,7 @@ async function runService(config: Config, schema: Schema, log: Log, context: Con
       group,
       http: listen && endpoint ? `${listen.host} port ${endpoint.port}` : "off",
     });
-    return await untilStopped(agent, log, signals);
+    return await untilStopped(agent, log, signals).finally(unfollow);
   } finally {
     await endpoint?.close();
     await lock.release();
@@ -94,7 +141,7 @@ async function runService(config: Config, schema: Schema, log: Log, context: Con
 async function untilStopped(
   agent: Agent,
   log: Log,
-  { stop, kill }: { stop: AbortSignal; kill: AbortSignal },
+  { stop, kill }: Pick<Signals, "stop" | "kill">,
 ): Promise<number> {
   try {
     await aborted(stop);

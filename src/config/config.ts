@@ -49,8 +49,21 @@ export interface BanyandbConfig {
   readonly segmentDays: number;
   readonly shards: number;
   readonly username: string | undefined;
-  /** Secret. */
+  /** Secret; from the file, where there is one. */
   readonly password: string | undefined;
+  /** Read again whenever it changes; undefined means not used. */
+  readonly passwordFile?: string | undefined;
+  /** undefined means plain text. */
+  readonly tls?: TlsConfig | undefined;
+}
+
+export interface TlsConfig {
+  /** Read again whenever it changes; undefined means the authorities of the system. */
+  readonly caFile: string | undefined;
+  /** Content of that file, PEM. */
+  readonly ca: string | undefined;
+  /** Name that the certificate must have; undefined means the host of the endpoint. */
+  readonly serverName: string | undefined;
 }
 
 export interface QueueConfig {

@@ -100,6 +100,22 @@ export const TEXT: Format<string> = {
   show: String,
 };
 
+/** gRPC takes nothing else as metadata; what it refuses it repeats in its error, which a secret must not be in. */
+export const CREDENTIAL: Format<string> = {
+  allowed: `1 to ${TEXT_MAX} printable ASCII characters`,
+  parse: (text) => (/^[ -~]+$/.test(text) && text.length <= TEXT_MAX ? text : undefined),
+  show: String,
+};
+
+/** Longest path of Linux: PATH_MAX of include/uapi/linux/limits.h (Linux 6.12). */
+const PATH_MAX = 4096;
+
+export const FILE_PATH: Format<string> = {
+  allowed: "the path of a file",
+  parse: (text) => (/^\P{Cc}+$/u.test(text) && text.length < PATH_MAX ? text : undefined),
+  show: String,
+};
+
 export const FILE_NAME: Format<string> = {
   allowed: "the base name of an executable, without a slash",
   parse: (text) => (/^[^/\p{Cc}]{1,255}$/u.test(text) ? text : undefined),

@@ -5,6 +5,7 @@
 import convict from "convict";
 import type { Config } from "./config.js";
 import { parseConfigFile, type Written } from "./file.js";
+import { changeableByOthers, unfitForSecrets, type ReadGuarded } from "./guarded-file.js";
 import { ConfigError, type ConfigProblem, quoteValue } from "./problems.js";
 import {
   claimsToBeOurs,
@@ -15,6 +16,7 @@ import {
   type SettingKey,
   type SettingValue,
 } from "./schema.js";
+import { readSecrets, type Secrets } from "./secrets.js";
 
 /** One setting of the command line. */
 export interface FlagSetting {
@@ -32,8 +34,9 @@ export interface ConfigInput {
   /** In the order of the command line; the last one of a key wins. */
   readonly flags: readonly FlagSetting[];
   readonly hostname: string;
-  /** Throws an error with `code` ENOENT where there is no such file. */
-  readonly readFile: (path: string) => string;
+  readonly readFile: ReadGuarded;
+  /** Users that may own the file, and those that it names. */
+  readonly ownIds: readonly number[];
 }
 
 /** The value of a key, as it applies, and where it comes from. */
@@ -74,10 +77,16 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   const bad = new Set(SETTING_KEYS.filter((key) => isBad(key, merged.get(key))));
   problems.push(...[...bad].map((key) => badValue(key, writtenOf(key))));
   const values = Object.fromEntries(merged) as Values;
-  problems.push(...contradictions(values, bad, (key) => writtenOf(key)?.source ?? "default"));
+  const sourceOf = (key: SettingKey): string => writtenOf(key)?.source ?? "default";
+  problems.push(...contradictions(values, bad, sourceOf));
+  const secrets = namedFiles(values, bad, input);
+  for (const problem of secrets.problems) {
+    const source = isSettingKey(problem.key ?? "") ? sourceOf(problem.key as SettingKey) : "default";
+    problems.push({ ...problem, source });
+  }
   if (problems.length > 0) throw new ConfigError(problems);
 
-  const config = toConfig(values, input.hostname);
+  const config = toConfig(values, secrets, input.hostname);
   const effective = SETTING_KEYS.map((key): EffectiveValue => {
     const value = key === "node.id" ? config.node.id : merged.get(key);
     const text = value === null ? undefined : settingOf(key).format.show(value);
@@ -86,10 +95,21 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
   return { config, values: effective };
 }
 
-function fileLayer({ file, readFile }: ConfigInput, problems: ConfigProblem[]): Layer {
-  let text: string;
+/** What the files say that the settings name; nothing of those whose name is bad. */
+function namedFiles(values: Values, bad: ReadonlySet<SettingKey>, input: ConfigInput): Secrets {
+  const named = (key: "banyandb.password_file" | "banyandb.tls.ca_file"): string | undefined =>
+    bad.has(key) ? undefined : (values[key] ?? undefined);
+  const files = {
+    passwordFile: named("banyandb.password_file"),
+    caFile: named("banyandb.tls.ca_file"),
+  };
+  return readSecrets(files, input.readFile, input.ownIds);
+}
+
+function fileLayer({ file, readFile, ownIds }: ConfigInput, problems: ConfigProblem[]): Layer {
+  let found: ReturnType<ReadGuarded>;
   try {
-    text = readFile(file.path);
+    found = readFile(file.path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT" || file.named) {
@@ -101,8 +121,15 @@ function fileLayer({ file, readFile }: ConfigInput, problems: ConfigProblem[]): 
     }
     return new Map();
   }
-  const content = parseConfigFile(file.path, text);
+  const content = parseConfigFile(file.path, found.text);
   problems.push(...content.problems);
+  const holdsSecret = [...content.values].some(
+    ([key, { text }]) => settingOf(key).sensitive === true && text !== null,
+  );
+  const unsafe = (holdsSecret ? unfitForSecrets : changeableByOthers)(found, ownIds);
+  if (unsafe !== undefined) {
+    problems.push({ key: undefined, source: `file ${file.path}`, message: unsafe });
+  }
   return content.values;
 }
 
@@ -212,17 +239,26 @@ function contradictions(
     report("banyandb.segment_days", `${segmentDays} is more than banyandb.ttl_days, which is ${ttlDays}`);
   }
   const named = values["banyandb.username"] !== null;
-  const secured = values["banyandb.password"] !== null;
-  if (sound("banyandb.username", "banyandb.password") && named !== secured) {
-    const [given, missing] = named
-      ? (["username", "password"] as const)
-      : (["password", "username"] as const);
-    report(`banyandb.${given}`, `set without banyandb.${missing}; both or neither`);
+  const passwords = (["banyandb.password", "banyandb.password_file"] as const).filter(
+    (key) => values[key] !== null,
+  );
+  if (sound("banyandb.username", "banyandb.password", "banyandb.password_file")) {
+    const [password] = passwords;
+    if (named && password === undefined) {
+      const message = "set without banyandb.password or banyandb.password_file; both or neither";
+      report("banyandb.username", message);
+    }
+    if (!named && password !== undefined) report(password, "set without banyandb.username; both or neither");
+    if (passwords.length > 1) report("banyandb.password_file", "set beside banyandb.password; one of them");
+  }
+  for (const key of ["banyandb.tls.ca_file", "banyandb.tls.server_name"] as const) {
+    if (sound("banyandb.tls.enabled", key) && values[key] !== null && !values["banyandb.tls.enabled"])
+      report(key, "set while banyandb.tls.enabled is false");
   }
   return problems;
 }
 
-function toConfig(values: Values, hostname: string): Config {
+function toConfig(values: Values, secrets: Secrets, hostname: string): Config {
   const listen = values["http.listen"];
   const config: Config = {
     intervalMs: values.interval,
@@ -245,7 +281,15 @@ function toConfig(values: Values, hostname: string): Config {
       segmentDays: values["banyandb.segment_days"],
       shards: values["banyandb.shards"],
       username: values["banyandb.username"] ?? undefined,
-      password: values["banyandb.password"] ?? undefined,
+      password: values["banyandb.password"] ?? secrets.password,
+      passwordFile: values["banyandb.password_file"] ?? undefined,
+      tls: values["banyandb.tls.enabled"]
+        ? {
+            caFile: values["banyandb.tls.ca_file"] ?? undefined,
+            ca: secrets.ca,
+            serverName: values["banyandb.tls.server_name"] ?? undefined,
+          }
+        : undefined,
     },
     queue: {
       maxBytes: values["queue.max_bytes"],

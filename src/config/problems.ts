@@ -14,13 +14,16 @@ export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
-    const lines = problems.map(
-      ({ key, source, message }) => `  ${key === undefined ? "" : `${key}: `}${message} (${source})`,
-    );
+    const lines = problems.map((problem) => `  ${problemLine(problem)}`);
     super(`bad configuration, ${problems.length} problem(s):\n${lines.join("\n")}`);
     this.name = "ConfigError";
     this.problems = problems;
   }
+}
+
+/** A problem on one line. */
+export function problemLine({ key, source, message }: ConfigProblem): string {
+  return `${key === undefined ? "" : `${key}: `}${message} (${source})`;
 }
 
 /** Longest value that is repeated in a message. */

@@ -1,5 +1,5 @@
 /** Reads schema/ and package.json of the installed package. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseGroup, parseMeasure, type Schema, SchemaFileError } from "../model/measure.js";
@@ -39,6 +39,14 @@ function readJson(folder: string, file: string): unknown {
   } catch (error) {
     throw new SchemaFileError(file, error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Clocks of the machines that build and run may differ by this much. */
+const BUILD_TOLERANCE_MS = 3_600_000;
+
+/** A time, in milliseconds since the epoch, before which this program cannot run: it was not yet built. */
+export function builtMs(): number {
+  return statSync(fileURLToPath(import.meta.url)).mtimeMs - BUILD_TOLERANCE_MS;
 }
 
 /** Version of this package. */

@@ -4,9 +4,11 @@
  */
 import { TIER_NAMES, type TierChoice } from "./config.js";
 import {
+  CREDENTIAL,
   duration,
   ENDPOINTS,
   FILE_NAME,
+  FILE_PATH,
   type Format,
   GROUP_NAME,
   LISTEN,
@@ -89,7 +91,7 @@ export const SETTINGS = {
   } as Setting<boolean>,
 
   "banyandb.endpoints": {
-    doc: "gRPC addresses of BanyanDB; one is used at a time",
+    doc: "gRPC addresses of BanyanDB; one is used at a time, the first one by chance, another after a failure",
     format: ENDPOINTS,
     default: ["127.0.0.1:17912"],
   } as Setting<readonly string[]>,
@@ -114,17 +116,40 @@ export const SETTINGS = {
     default: 1,
   } satisfies Setting<number>,
   "banyandb.username": {
-    doc: "User name for BanyanDB's basic authentication; goes with banyandb.password",
-    format: TEXT,
+    doc: "User name for BanyanDB's basic authentication; goes with banyandb.password or banyandb.password_file",
+    format: CREDENTIAL,
     default: null,
     absence: "no authentication",
   } as Setting<string | null>,
   "banyandb.password": {
-    doc: "Password of banyandb.username; secret, so not to be given as a flag",
+    doc: "Password of banyandb.username; secret, so not to be given as a flag, nor in a file that others can read",
+    format: CREDENTIAL,
+    default: null,
+    absence: "banyandb.password_file decides",
+    sensitive: true,
+  } as Setting<string | null>,
+  "banyandb.password_file": {
+    doc: "File with the password, instead of banyandb.password; nobody but its owner may read it; read again when it changes",
+    format: FILE_PATH,
+    default: null,
+    absence: "no authentication, unless banyandb.password is set",
+  } as Setting<string | null>,
+  "banyandb.tls.enabled": {
+    doc: "Encrypt the connection and check the server's certificate",
+    format: YES_OR_NO,
+    default: false,
+  } as Setting<boolean>,
+  "banyandb.tls.ca_file": {
+    doc: "Authorities that may have signed that certificate, in PEM; read again when the file changes",
+    format: FILE_PATH,
+    default: null,
+    absence: "the authorities of the system",
+  } as Setting<string | null>,
+  "banyandb.tls.server_name": {
+    doc: "Name that the certificate must be for",
     format: TEXT,
     default: null,
-    absence: "no authentication",
-    sensitive: true,
+    absence: "the host of the endpoint",
   } as Setting<string | null>,
 
   "queue.max_bytes": {

@@ -4,6 +4,7 @@
  * measures, version and health. What a real one does and this does not is UNIMPLEMENTED.
  */
 import type { Server } from "@grpc/grpc-js";
+import type { EmbeddedAccount } from "./authentication.js";
 import { listen } from "./listener.js";
 import type { Listener } from "./listener.js";
 import { createRecentChanges } from "./recent-changes.js";
@@ -22,6 +23,8 @@ export interface EmbeddedOptions {
   readonly maxRows?: number;
   /** Wall clock in milliseconds; default Date.now. */
   readonly now?: () => number;
+  /** Who may call, asked with every call; everybody, if absent. */
+  readonly account?: () => EmbeddedAccount;
 }
 
 export interface EmbeddedBanyandb {
@@ -61,7 +64,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedB
 
   async function start(port: number): Promise<Running> {
     const life: Life = { ended: false };
-    const parts = { registry, rows, life, version: API_VERSION, revision: "embedded" };
+    const { account } = options;
+    const parts = { registry, rows, life, now, account, version: API_VERSION, revision: "embedded" };
     const server: Server = createGrpcServer(parts);
     return { life, listener: await listen(server, host, port) };
   }

@@ -7,6 +7,8 @@ import { Service as CommonService } from "../gen/banyandb/common/v1/common_pb.js
 import { GroupRegistryService, MeasureRegistryService } from "../gen/banyandb/database/v1/database_pb.js";
 import { MeasureService } from "../gen/banyandb/measure/v1/measure_pb.js";
 import { Health, HealthCheckResponse_ServingStatus } from "../gen/grpc/health/v1/health_pb.js";
+import { authenticate } from "./authentication.js";
+import type { EmbeddedAccount } from "./authentication.js";
 import { runQuery } from "./query.js";
 import type { Registry } from "./registry.js";
 import { invalidArgument, RpcError, unimplemented } from "./rpc-error.js";
@@ -24,6 +26,10 @@ export interface ServerParts {
   readonly registry: Registry;
   readonly rows: Rows;
   readonly life: Life;
+  /** Wall clock in milliseconds. */
+  readonly now: () => number;
+  /** Who may call; everybody, if absent. */
+  readonly account: (() => EmbeddedAccount) | undefined;
   /** As GetAPIVersion says it. */
   readonly version: string;
   readonly revision: string;
@@ -98,9 +104,9 @@ function addRegistries(server: Server, { registry, rows }: ServerParts): void {
   });
 }
 
-function addMeasures(server: Server, { registry, rows, life }: ServerParts): void {
+function addMeasures(server: Server, { registry, rows, life, now }: ServerParts): void {
   const { query, write } = MeasureService.method;
-  addUnary(server, query, (request) => runQuery(registry, rows, request));
+  addUnary(server, query, (request) => runQuery(registry, rows, request, now()));
   const handle = (call: WriteCall): void => {
     serveWrite(call, createWriteBatch(registry, rows), life);
   };
@@ -109,8 +115,11 @@ function addMeasures(server: Server, { registry, rows, life }: ServerParts): voi
 
 /** A grpc-js server with all methods, bound to no port. */
 export function createGrpcServer(parts: ServerParts): Server {
-  const server = new Server({ "grpc.max_receive_message_length": MAX_MESSAGE_BYTES });
-  const { version, revision } = parts;
+  const { version, revision, account } = parts;
+  const server = new Server({
+    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+    interceptors: account ? [authenticate(account)] : [],
+  });
   addUnary(server, CommonService.method.getAPIVersion, () => ({ version: { version, revision } }));
   addUnary(server, Health.method.check, ({ service }) => {
     if (service !== "") throw new RpcError(status.NOT_FOUND, "unknown service");

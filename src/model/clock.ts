@@ -4,8 +4,11 @@
  * are handed in.
  */
 
-/** Share of an interval by which a timestamp may move towards the wall clock (0.5 %, see docs/decisions/). */
+/** Share of an interval by which a timestamp may move towards the wall clock (0.5 %, see docs/decisions/0006). */
 const SLEW = 0.005;
+
+/** A wall clock that is further off than this was set, and is not followed until somebody vouches for it. */
+export const STEP_MS = 300_000;
 
 export interface ClockReading {
   /** Milliseconds since the epoch. */
@@ -15,26 +18,52 @@ export interface ClockReading {
 }
 
 export interface TickTime {
-  /** Whole milliseconds since the epoch, greater than the previous one. */
+  /** Whole milliseconds since the epoch, greater than the previous one but for a `shift`. */
   readonly timestampMs: number;
-  /** Whole milliseconds since the previous tick; Σ intervals = last timestamp − first anchor. */
+  /** Whole milliseconds since the previous tick; Σ intervals = last timestamp − first anchor − Σ shifts. */
   readonly intervalMs: number;
 }
 
-/** Returns a function that gives each tick its time; `anchor` is the beginning of the first interval. */
-export function tickClock(anchor: ClockReading): (now: ClockReading) => TickTime {
+/** Time as ticks have it. */
+export interface Timeline {
+  /** What time it is by this reading. */
+  at(now: ClockReading): number;
+  /** Moves all later times by whole milliseconds, backwards where negative; intervals do not change. */
+  shift(byMs: number): void;
+}
+
+export interface TickClock extends Timeline {
+  /** Ends an interval. */
+  next(now: ClockReading): TickTime;
+}
+
+/** Makes a clock for ticks; `anchor` is the beginning of the first interval. */
+export function tickClock(anchor: ClockReading): TickClock {
   let lastMs = Math.floor(anchor.wallMs);
   let exactMs = anchor.wallMs;
   let monotonicMs = anchor.monotonicMs;
-  return (now) => {
+
+  const at = (now: ClockReading): number => {
     const elapsed = now.monotonicMs - monotonicMs;
-    monotonicMs = now.monotonicMs;
     const ahead = now.wallMs - (exactMs + elapsed);
+    if (Math.abs(ahead) > STEP_MS) return exactMs + elapsed;
     const limit = elapsed * SLEW;
-    exactMs += elapsed + Math.max(-limit, Math.min(limit, ahead));
-    const timestampMs = Math.max(lastMs + 1, Math.floor(exactMs));
-    const intervalMs = timestampMs - lastMs;
-    lastMs = timestampMs;
-    return { timestampMs, intervalMs };
+    return exactMs + elapsed + Math.max(-limit, Math.min(limit, ahead));
+  };
+
+  return {
+    at,
+    shift(byMs) {
+      exactMs += byMs;
+      lastMs += byMs;
+    },
+    next(now) {
+      exactMs = at(now);
+      monotonicMs = now.monotonicMs;
+      const timestampMs = Math.max(lastMs + 1, Math.floor(exactMs));
+      const intervalMs = timestampMs - lastMs;
+      lastMs = timestampMs;
+      return { timestampMs, intervalMs };
+    },
   };
 }

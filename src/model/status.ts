@@ -49,9 +49,32 @@ export interface SchemaStatus {
   readonly diff: readonly string[];
 }
 
+/** Whether the wall clock may be trusted with the timestamps of rows. */
+export interface ClockStatus {
+  /** `unverified` until BanyanDB was asked; `held`: nothing is written, for `reason`. */
+  readonly state: "unverified" | "sane" | "held";
+  readonly reason: string | undefined;
+}
+
+/** Observations in buckets; the last count is of those above all bounds. */
+export interface HistogramStatus {
+  /** Upper bounds, ascending. */
+  readonly bounds: readonly number[];
+  /** One more than there are bounds; not cumulative. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
+
+/** Counts by name, each possible name present. */
+export type CountsByName = Readonly<Record<string, number>>;
+
 export interface DeliveryStatus {
   readonly sink: { readonly address: string; readonly version: string | undefined };
   readonly points: PointCounts;
+  /** `points.rejected` by reason. */
+  readonly rejectedBy: CountsByName;
+  /** `points.dropped` by reason. */
+  readonly droppedBy: CountsByName;
   /** Streams of the write call by how they ended: gRPC code name → count. */
   readonly streams: Readonly<Record<string, number>>;
   readonly queueBytes: number;
@@ -59,8 +82,21 @@ export interface DeliveryStatus {
   /** Age of the oldest tick that was never acknowledged, in milliseconds; 0 where there is none. */
   readonly oldestUnsentMs: number;
   readonly lastWrittenTimestampMs: number | undefined;
-  /** The current trouble: gRPC code or status name, text, and since when; undefined when all is well. */
-  readonly trouble: { readonly code: string; readonly message: string; readonly sinceMs: number } | undefined;
+  /** Time since BanyanDB last acknowledged a point, in milliseconds of the monotonic clock. */
+  readonly lastWrittenAgeMs: number | undefined;
+  /** Encoded bytes of points that were acknowledged, those that were sent again included. */
+  readonly bytesWritten: number;
+  /** New channels by why they were opened. */
+  readonly reconnects: CountsByName;
+  /** How long nothing is tried, in milliseconds; 0 where the way is free. */
+  readonly backoffMs: number;
+  /** Duration of write streams, in seconds. */
+  readonly writeSeconds: HistogramStatus;
+  /** Points per write stream. */
+  readonly batchPoints: HistogramStatus;
+  readonly clock: ClockStatus;
+  /** The current trouble: gRPC code or status name, text, and for how long; undefined when all is well. */
+  readonly trouble: { readonly code: string; readonly message: string; readonly ageMs: number } | undefined;
   readonly schema: SchemaStatus;
 }
 
@@ -69,7 +105,12 @@ export interface SidecarStatus {
   readonly startedAtMs: number;
   readonly intervalMs: number;
   readonly nowMs: number;
+  /** Since the start, in milliseconds of the monotonic clock, as all ages are. */
+  readonly uptimeMs: number;
   readonly lastTickMs: number | undefined;
+  readonly lastTickAgeMs: number | undefined;
+  /** What was lost in the last 10 intervals. */
+  readonly recent: { readonly eventsMissed: number; readonly rejected: number; readonly dropped: number };
   readonly identity: Readonly<Record<string, string>>;
   readonly kernel: KernelStatus;
   readonly delivery: DeliveryStatus | undefined;

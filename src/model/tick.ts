@@ -53,6 +53,11 @@ export function tickVersion(timestampMs: number, sequence: number): bigint {
   return (BigInt(timestampMs) << 20n) | BigInt(sequence & 0xfffff);
 }
 
+/** The same counts at another time; only for a tick that was never sent. */
+export function restampTick(tick: Tick, timestampMs: number): Tick {
+  return { ...tick, timestampMs, version: tickVersion(timestampMs, Number(tick.version & 0xfffffn)) };
+}
+
 function mergeValue(rule: "sum" | "last" | "max", older: number, newer: number): number {
   if (Number.isNaN(older)) return newer;
   if (Number.isNaN(newer)) return older;

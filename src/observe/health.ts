@@ -7,6 +7,8 @@ export interface Health {
   readonly status: HealthState;
   /** One line each: the cause, then the cure. */
   readonly problems: readonly string[];
+  /** Each part by itself. */
+  readonly components: Readonly<Record<"measuring" | "delivery", HealthState>>;
   /** 503 where the state is failing. */
   readonly httpStatus: 200 | 503;
 }
@@ -19,21 +21,29 @@ interface Problem {
 /** Intervals without a tick, or without an acknowledged row, after which something is broken. */
 const SILENT_INTERVALS = 5;
 
+/** For so many intervals a loss makes the state degraded. */
+export const RECENT_INTERVALS = 10;
+
 /** Shortest such silence: below it a busy host alone would do, at the smallest intervals. */
 const SILENT_MIN_MS = 5000;
 
 /** Judges a status. */
 export function judgeHealth(status: SidecarStatus): Health {
-  const problems = [
-    ...measuringProblems(status),
-    ...(status.delivery ? deliveryProblems(status, status.delivery) : []),
-  ];
-  const failing = problems.some(({ severity }) => severity === "failing");
+  const measuring = measuringProblems(status);
+  const delivery = status.delivery ? deliveryProblems(status, status.delivery) : [];
+  const problems = [...measuring, ...delivery];
+  const state = worst(problems);
   return {
-    status: failing ? "failing" : problems.length > 0 ? "degraded" : "ok",
+    status: state,
     problems: problems.map(({ text }) => text),
-    httpStatus: failing ? 503 : 200,
+    components: { measuring: worst(measuring), delivery: worst(delivery) },
+    httpStatus: state === "failing" ? 503 : 200,
   };
+}
+
+function worst(problems: readonly Problem[]): HealthState {
+  if (problems.some(({ severity }) => severity === "failing")) return "failing";
+  return problems.length > 0 ? "degraded" : "ok";
 }
 
 /** Whether the probes are attached: what /readyz says. BanyanDB is no part of it, or it would take its pod out. */
@@ -46,7 +56,7 @@ function silenceMs(intervalMs: number): number {
 }
 
 function measuringProblems(status: SidecarStatus): Problem[] {
-  const { kernel, nowMs, lastTickMs, startedAtMs, intervalMs } = status;
+  const { kernel, lastTickAgeMs, uptimeMs, intervalMs, recent } = status;
   const problems: Problem[] = [];
   if (!isReady(status)) {
     const reasons = kernel.probes.map(({ name, reason }) => `${name}: ${reason ?? "not attached"}`);
@@ -67,31 +77,35 @@ function measuringProblems(status: SidecarStatus): Problem[] {
       "no process of the target runs; start it, or correct target.name, target.command or target.pid";
     problems.push({ severity: "degraded", text });
   }
-  if (kernel.eventsMissed > 0) {
-    const text = `${kernel.eventsMissed} kernel events could not be counted since the start; the counts are that much too low`;
+  if (recent.eventsMissed > 0) {
+    const text = `${recent.eventsMissed} kernel events could not be counted in the last ${RECENT_INTERVALS} intervals; the counts are that much too low`;
     problems.push({ severity: "degraded", text });
   }
-  const silentMs = nowMs - (lastTickMs ?? startedAtMs);
+  const silentMs = lastTickAgeMs ?? uptimeMs;
   if (silentMs > silenceMs(intervalMs)) {
-    const text = `no tick for ${seconds(silentMs)}: the host is overloaded or its clock was set; look at the log, restart if it stays`;
+    const text = `no tick for ${seconds(silentMs)}: the host is overloaded; look at the log, restart if it stays`;
     problems.push({ severity: "failing", text });
   }
   return problems;
 }
 
 function deliveryProblems(status: SidecarStatus, delivery: DeliveryStatus): Problem[] {
-  const { sink, schema, trouble, points, lastWrittenTimestampMs } = delivery;
+  const { sink, schema, trouble, clock, lastWrittenAgeMs } = delivery;
   const problems: Problem[] = [];
   if (schema.state === "conflict") {
     const text = `BanyanDB has the schema otherwise: ${schema.diff.join("; ")}; choose another banyandb.group, or remove the measure there`;
     problems.push({ severity: "failing", text });
   }
   const why = trouble
-    ? `${trouble.code}: ${trouble.message}, for ${seconds(status.nowMs - trouble.sinceMs)}`
+    ? `${trouble.code}: ${trouble.message}, for ${seconds(trouble.ageMs)}`
     : "no answer yet";
   const cure = `check banyandb.endpoints (${sink.address}) and that server`;
-  const silentMs = status.nowMs - (lastWrittenTimestampMs ?? status.startedAtMs);
-  if (silentMs > silenceMs(status.intervalMs)) {
+  const silentMs = lastWrittenAgeMs ?? status.uptimeMs;
+  const isSilent = silentMs > silenceMs(status.intervalMs);
+  if (clock.state === "held") {
+    const text = `nothing is written: ${clock.reason ?? "the wall clock is wrong"}; look after the clock of this host, no count is lost meanwhile`;
+    problems.push({ severity: isSilent ? "failing" : "degraded", text });
+  } else if (isSilent) {
     const text = `nothing was delivered for ${seconds(silentMs)} (${why}); ${cure}`;
     problems.push({ severity: "failing", text });
   } else if (trouble) {
@@ -100,12 +114,13 @@ function deliveryProblems(status: SidecarStatus, delivery: DeliveryStatus): Prob
       text: `BanyanDB is in trouble (${why}); retried by itself, ${cure}`,
     });
   }
-  if (points.rejected > 0) {
-    const text = `BanyanDB refused ${points.rejected} points for good since the start; the log names the reasons`;
+  const { rejected, dropped } = status.recent;
+  if (rejected > 0) {
+    const text = `BanyanDB refused ${rejected} points for good in the last ${RECENT_INTERVALS} intervals; /metrics names the reasons`;
     problems.push({ severity: "degraded", text });
   }
-  if (points.dropped > 0) {
-    const text = `${points.dropped} points were given up since the start; raise queue.max_bytes`;
+  if (dropped > 0) {
+    const text = `${dropped} points were given up in the last ${RECENT_INTERVALS} intervals; raise queue.max_bytes`;
     problems.push({ severity: "degraded", text });
   }
   return problems;

@@ -24,8 +24,13 @@ const CAUSES_MAX = 200;
  */
 const WAITING_MAX_BYTES = 64 * 1024;
 
+export interface AdjustableLog extends Log {
+  /** Least severe lines that are written from now on. */
+  setLevel(level: LogOptions["level"]): void;
+}
+
 /** Makes the log. Never throws, also when nobody reads the stream any more. */
-export function createLog({ level, stream, clock }: LogOptions): Log {
+export function createLog({ level, stream, clock }: LogOptions): AdjustableLog {
   const logger = createLogger({
     level,
     format: format.printf((entry) => JSON.stringify(entry)),
@@ -42,6 +47,9 @@ export function createLog({ level, stream, clock }: LogOptions): Log {
   };
   const mayPass = throttle(() => clock().monotonicMs);
   return {
+    setLevel: (wanted) => {
+      logger.level = wanted;
+    },
     debug: (message, fields) => {
       write("debug", message, fields);
     },

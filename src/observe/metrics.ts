@@ -1,6 +1,6 @@
 /** /metrics: the fields of every measure under their Prometheus names, and the sidecar's own state. Pure. */
 import type { FieldSpec, MeasureSpec, Schema } from "../model/measure.js";
-import type { DeliveryStatus, SidecarStatus } from "../model/status.js";
+import type { CountsByName, DeliveryStatus, HistogramStatus, SidecarStatus } from "../model/status.js";
 import { fieldValues, type Sample, type Tick } from "../model/tick.js";
 import type { Totals } from "../model/totals.js";
 import { exposition, type Labels, type Metric } from "./prometheus.js";
@@ -103,33 +103,24 @@ function ownMetrics(status: SidecarStatus): Metric[] {
   ];
 }
 
-/** Names of the codes a call can end with (https://grpc.io/docs/guides/status-codes/). */
-const GRPC_CODES = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-] as const;
-
+const CLOCK_STATES = ["unverified", "sane", "held"] as const;
 const SCHEMA_STATES = ["unknown", "ready", "conflict"] as const;
 
 function deliveryMetrics(delivery: DeliveryStatus): Metric[] {
-  const { points, streams, schema } = delivery;
-  const codes = [...new Set([...GRPC_CODES, ...Object.keys(streams)])];
+  const { points, schema, clock } = delivery;
   return [
+    counters(
+      "ebpf_sidecar_rejections_total",
+      "reason",
+      "Points that BanyanDB refused for good",
+      delivery.rejectedBy,
+    ),
+    counters(
+      "ebpf_sidecar_drops_total",
+      "reason",
+      "Points given up; their counts are lost",
+      delivery.droppedBy,
+    ),
     gauge("ebpf_sidecar_points_queued", "Points that wait for delivery", points.queued),
     gauge("ebpf_sidecar_points_in_flight", "Points sent and not yet answered", points.inFlight),
     {
@@ -138,6 +129,12 @@ function deliveryMetrics(delivery: DeliveryStatus): Metric[] {
       help: "Acknowledged points that were sent again after a lost connection",
       samples: [{ labels: {}, value: points.resent }],
     },
+    counters(
+      "ebpf_sidecar_write_streams_total",
+      "code",
+      "Streams of the write call by the gRPC code they ended with",
+      delivery.streams,
+    ),
     {
       name: "ebpf_sidecar_points_unstored_total",
       type: "counter",
@@ -145,11 +142,23 @@ function deliveryMetrics(delivery: DeliveryStatus): Metric[] {
       samples: [{ labels: {}, value: points.unstored }],
     },
     {
-      name: "ebpf_sidecar_write_streams_total",
+      name: "ebpf_sidecar_bytes_written_total",
       type: "counter",
-      help: "Streams of the write call by the gRPC code they ended with",
-      samples: codes.map((code) => ({ labels: { code }, value: streams[code] ?? 0 })),
+      help: "Encoded bytes of acknowledged points, those that were sent again included",
+      samples: [{ labels: {}, value: delivery.bytesWritten }],
     },
+    counters(
+      "ebpf_sidecar_reconnects_total",
+      "cause",
+      "Connections to BanyanDB that were lost, or left for a new one",
+      delivery.reconnects,
+    ),
+    histogram(
+      "ebpf_sidecar_write_duration_seconds",
+      "Duration of streams of the write call",
+      delivery.writeSeconds,
+    ),
+    histogram("ebpf_sidecar_batch_points", "Points per stream of the write call", delivery.batchPoints),
     gauge("ebpf_sidecar_queue_capacity_bytes", "Configured bound of the queue", delivery.queueMaxBytes),
     gauge(
       "ebpf_sidecar_queue_oldest_age_seconds",
@@ -162,13 +171,45 @@ function deliveryMetrics(delivery: DeliveryStatus): Metric[] {
       toSeconds(delivery.lastWrittenTimestampMs),
     ),
     gauge("ebpf_sidecar_backend_up", "Whether BanyanDB answers without trouble", Number(!delivery.trouble)),
-    {
-      name: "ebpf_sidecar_schema_state",
-      type: "gauge",
-      help: "1 for the state that the schema at BanyanDB is in",
-      samples: SCHEMA_STATES.map((state) => ({ labels: { state }, value: Number(schema.state === state) })),
-    },
+    gauge("ebpf_sidecar_backoff_seconds", "How long nothing is tried", delivery.backoffMs / 1000),
+    states(
+      "ebpf_sidecar_clock_state",
+      "1 for whether the wall clock is trusted with timestamps; while held nothing is written",
+      CLOCK_STATES,
+      clock.state,
+    ),
+    states(
+      "ebpf_sidecar_schema_state",
+      "1 for the state that the schema at BanyanDB is in",
+      SCHEMA_STATES,
+      schema.state,
+    ),
   ];
+}
+
+function counters(name: string, label: string, help: string, counts: CountsByName): Metric {
+  const samples = Object.entries(counts).map(([key, value]) => ({ labels: { [label]: key }, value }));
+  return { name, type: "counter", help, samples };
+}
+
+function states(name: string, help: string, all: readonly string[], current: string): Metric {
+  const samples = all.map((state) => ({ labels: { state }, value: Number(state === current) }));
+  return { name, type: "gauge", help, samples };
+}
+
+function histogram(name: string, help: string, { bounds, counts, sum }: HistogramStatus): Metric {
+  let total = 0;
+  const buckets = counts.map((count, i) => {
+    total += count;
+    const bound = bounds[i];
+    return { suffix: "_bucket", labels: { le: bound === undefined ? "+Inf" : String(bound) }, value: total };
+  });
+  const samples = [
+    ...buckets,
+    { suffix: "_sum", labels: {}, value: sum },
+    { suffix: "_count", labels: {}, value: total },
+  ];
+  return { name, type: "histogram", help, samples };
 }
 
 function toSeconds(ms: number | undefined): number | undefined {

@@ -4,9 +4,14 @@ export type Labels = Readonly<Record<string, string>>;
 
 export interface Metric {
   readonly name: string;
-  readonly type: "counter" | "gauge";
+  readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
-  readonly samples: readonly { readonly labels: Labels; readonly value: number }[];
+  readonly samples: readonly {
+    /** After the name, such as _bucket of a histogram. */
+    readonly suffix?: string;
+    readonly labels: Labels;
+    readonly value: number;
+  }[];
 }
 
 /** Content type of what `exposition` returns. */
@@ -18,7 +23,8 @@ export function exposition(metrics: readonly Metric[], common: Labels): string {
     .filter(({ samples }) => samples.length > 0)
     .map(({ name, type, help, samples }) => {
       const lines = samples.map(
-        ({ labels, value }) => `${name}${braces({ ...common, ...labels })} ${number(value)}`,
+        ({ suffix = "", labels, value }) =>
+          `${name}${suffix}${braces({ ...common, ...labels })} ${number(value)}`,
       );
       return [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
     })

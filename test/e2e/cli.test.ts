@@ -20,7 +20,7 @@ describe("the command line", function () {
 
   function file(text: string): string {
     const path = join(folder, "sidecar.yaml");
-    writeFileSync(path, text);
+    writeFileSync(path, text, { mode: 0o600 });
     return path;
   }
 

@@ -2,6 +2,7 @@ import { Agent, get, request } from "node:http";
 import { connect } from "node:net";
 import { expect } from "chai";
 import { type HttpEndpoint, HttpListenError, type Page, serveHttp } from "../../src/observe/http.js";
+import { waitFor } from "../support/wait.js";
 
 const HELLO: Page = { status: 200, contentType: "text/plain", body: "hello" };
 
@@ -86,6 +87,40 @@ describe("the HTTP endpoint", () => {
       ).on("error", reject);
     });
     expect(status).to.equal(431);
+  });
+
+  it("holds 32 connections and refuses more, until one ends", async () => {
+    const sockets = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const socket = connect(endpoint.port, "127.0.0.1");
+        // The ones that are refused are reset.
+        socket.on("error", () => undefined);
+        await new Promise((resolve) => socket.once("connect", resolve));
+        return socket;
+      }),
+    );
+    const open = () => sockets.filter(({ destroyed, readableEnded }) => !destroyed && !readableEnded);
+    for (const socket of sockets) socket.resume();
+    await waitFor("the others are closed", () => open().length === 32);
+    for (const socket of sockets) socket.destroy();
+    await waitFor("it answers again", () =>
+      ask(endpoint.port, "/hello").then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
+    );
+  });
+
+  it("gives up on a request whose headers do not come", async function () {
+    this.timeout(15_000);
+    const socket = connect(endpoint.port, "127.0.0.1");
+    socket.write("GET /hello HTTP/1.1\r\nHost: x\r\n");
+    const beganMs = performance.now();
+    let answer = "";
+    socket.setEncoding("utf8").on("data", (text: string) => (answer += text));
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect(answer).to.match(/^HTTP\/1\.1 408 /);
+    expect(performance.now() - beganMs).to.be.within(4000, 10_000);
   });
 
   it("ends idle keep-alive connections when it closes", async () => {

@@ -125,6 +125,30 @@ describe("transport", function () {
     expect(events).to.deep.equal(["ready", "lost"]);
   });
 
+  for (const [name, stepMs] of [
+    ["ahead", 3_600_000],
+    ["back", -3_600_000],
+  ] as const) {
+    it(`keeps its deadline while the wall clock is set ${name}`, async () => {
+      transport.close();
+      await proxy.set({ kind: "silent" });
+      transport = openTransport({ endpoints: [proxy.address], username: undefined, password: undefined });
+      const realNow = Date.now;
+      try {
+        const answered = transport.call(GroupRegistryService.method.get, { group }, { deadlineMs: 5000 });
+        const late = transport.writeBatch(rows(1), { deadlineMs: 300 });
+        Date.now = () => realNow() + stepMs;
+        const beganMs = performance.now();
+        expect((await late).status.code).to.equal("DEADLINE_EXCEEDED");
+        expect(performance.now() - beganMs).to.be.within(100, 2000);
+        await proxy.set({ kind: "open" });
+        expect((await answered).group?.metadata?.name).to.equal(group);
+      } finally {
+        Date.now = realNow;
+      }
+    });
+  }
+
   it("names code, call and endpoint of what fails", async () => {
     await proxy.set({ kind: "refuse" });
     try {

@@ -55,7 +55,15 @@ export async function startScripted(ports = 1): Promise<ScriptedBanyandb> {
 
   function start(port: number): Promise<Listener> {
     const own = life;
-    const server = createGrpcServer({ registry, rows, life: own, version: "0.10", revision: "scripted" });
+    const server = createGrpcServer({
+      registry,
+      rows,
+      life: own,
+      now: Date.now,
+      account: undefined,
+      version: "0.10",
+      revision: "scripted",
+    });
     server.unregister(WRITE_PATH);
     const handle = (call: WriteCall): void => {
       streams++;

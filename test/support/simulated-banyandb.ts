@@ -6,7 +6,8 @@ import { create, fromBinary, type DescMethod, type MessageShape } from "@bufbuil
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { BanyanError } from "../../src/banyandb/errors.js";
 import type { Reply, StreamStatus } from "../../src/banyandb/outcome.js";
-import type { StreamResult, Transport } from "../../src/banyandb/transport.js";
+import { RECONNECT_CAUSES, type Transport } from "../../src/banyandb/transport.js";
+import type { StreamResult } from "../../src/banyandb/write-stream.js";
 import { createRecentChanges } from "../../src/embedded/recent-changes.js";
 import { createRegistry } from "../../src/embedded/registry.js";
 import { createRows } from "../../src/embedded/rows.js";
@@ -19,6 +20,7 @@ import {
   MeasureRegistryService,
 } from "../../src/gen/banyandb/database/v1/database_pb.js";
 import { MeasureService, WriteRequestSchema } from "../../src/gen/banyandb/measure/v1/measure_pb.js";
+import { zeroes } from "../../src/model/zeroes.js";
 import { createSimulatedNetwork, type SimulatedNetwork } from "./simulated-network.js";
 import type { VirtualTime } from "./virtual-time.js";
 import { scriptedBatch, type WriteScript } from "./write-script.js";
@@ -56,7 +58,7 @@ export function createSimulatedBanyandb(time: VirtualTime, random: () => number)
     method(MeasureRegistryService.method.update, ({ measure }) => ({
       modRevision: registry.updateMeasure(measure),
     })),
-    method(MeasureService.method.query, (request) => runQuery(registry, rows, request)),
+    method(MeasureService.method.query, (request) => runQuery(registry, rows, request, time.wallMs())),
   ]);
 
   function answer(asked: DescMethod, request: object): object {
@@ -99,6 +101,8 @@ export function createSimulatedBanyandb(time: VirtualTime, random: () => number)
         Promise.resolve().then(() => answer(asked, request) as MessageShape<typeof asked.output>),
       writeBatch: (messages) => Promise.resolve(serve(messages, messages.length, true)),
       reopen: () => undefined,
+      configure: () => undefined,
+      reconnects: () => zeroes(RECONNECT_CAUSES),
       close: () => undefined,
     },
     stop() {

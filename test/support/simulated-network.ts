@@ -6,13 +6,15 @@
 import type { DescMethod, MessageShape } from "@bufbuild/protobuf";
 import { BanyanError } from "../../src/banyandb/errors.js";
 import type { StreamStatus } from "../../src/banyandb/outcome.js";
-import type {
-  CallOptions,
-  openTransport,
-  StreamResult,
-  Transport,
-  TransportEvents,
+import {
+  RECONNECT_CAUSES,
+  type CallOptions,
+  type openTransport,
+  type Transport,
+  type TransportEvents,
 } from "../../src/banyandb/transport.js";
+import type { StreamResult } from "../../src/banyandb/write-stream.js";
+import { zeroes } from "../../src/model/zeroes.js";
 import { MeasureService } from "../../src/gen/banyandb/measure/v1/measure_pb.js";
 import type { VirtualTime } from "./virtual-time.js";
 
@@ -82,6 +84,7 @@ export function createSimulatedNetwork(
     /** Counts channels, so that what an old one had planned does not happen. */
     let channel = 0;
     const exchanges = new Set<Exchange>();
+    const reconnects = zeroes(RECONNECT_CAUSES);
 
     const later = (delayMs: number, action: () => void): void => {
       const planned = channel;
@@ -118,7 +121,8 @@ export function createSimulatedNetwork(
         if (state !== "ready") return;
         state = "idle";
         failAll("UNAVAILABLE", "connection reset");
-        events.onLost();
+        events.onLost(false);
+        reconnects.lost++;
       },
     };
     channels.add(self);
@@ -251,10 +255,15 @@ export function createSimulatedNetwork(
           );
         });
       },
-      reopen() {
+      reopen(cause) {
+        const left = state === "ready";
+        reconnects[cause]++;
         close();
+        if (left) events.onLost(true);
         connect();
       },
+      configure: () => undefined,
+      reconnects: () => ({ ...reconnects }),
       close() {
         close();
         state = "shutdown";

@@ -387,3 +387,52 @@ describe("the audit of the queue", () => {
     expect(write(queue, 21_000)).to.deep.equal([1, 2]);
   });
 });
+
+describe("ticks that are moved to another time", () => {
+  const sumOf = (queue: TickQueue): number | undefined => queue.sums().held["cache.pages_hit"];
+
+  it("keep their counts and are sent at the new time, with a version of that time", () => {
+    const queue = queueOf();
+    fill(queue, 1, 2);
+    queue.restamp(-5000, 0);
+    const batch = present(queue.next(0));
+    expect(batch.points.map(({ tick }) => tick.timestampMs)).to.deep.equal([15_000]);
+    expect(batch.points[0]?.tick.version).to.equal(tickAt(15_000, { hit: 2, missed: 0 }).version);
+    expect(sumOf(queue)).to.equal(3);
+  });
+
+  it("stay where they are once they were sent, whatever became of it", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    settleAll(queue, present(queue.next(0)), "kept");
+    queue.restamp(-5000, 0);
+    expect(times(queue.next(5000))).to.deep.equal([1]);
+  });
+
+  it("join the next one that is late enough, across those that were sent, and the books stay right", () => {
+    const queue = queueOf();
+    fill(queue, 1, 2, 3);
+    settleAll(queue, present(queue.next(0)), "written");
+    fill(queue, 4, 5);
+    const bytes = queue.bytes();
+    queue.restamp(0, 30_000);
+    expect(queue.counts()).to.deep.include({ queued: 2, coalesced: 2, written: 1, collected: 5 });
+    expect(queue.bytes()).to.be.below(bytes);
+    expect(sumOf(queue)).to.equal(1 + 2 + 4 + 5);
+    expect([write(queue, 0), write(queue, 2000)]).to.deep.equal([[5], [4]]);
+    expect(queue.sums().written["cache.pages_hit"]).to.equal(15);
+  });
+});
+
+describe("a queue whose bound changes", () => {
+  it("makes room at once, and takes more again later", () => {
+    const queue = queueOf();
+    fill(queue, 1, 2, 3, 4);
+    queue.limit(2 * TICK_BYTES);
+    expect(queue.bytes()).to.be.at.most(2 * TICK_BYTES);
+    expect(queue.counts()).to.deep.include({ queued: 2, coalesced: 2, dropped: 0 });
+    queue.limit(4 * TICK_BYTES);
+    fill(queue, 5, 6);
+    expect(queue.counts()).to.deep.include({ queued: 4, coalesced: 2 });
+  });
+});

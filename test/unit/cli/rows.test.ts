@@ -77,7 +77,8 @@ describe("the daily volume", () => {
       environment: {},
       flags: [{ key: "interval", text: interval, flag: "--interval" }],
       hostname: "h",
-      readFile: () => "",
+      readFile: () => ({ text: "", ownerId: 0, mode: 0o644 }),
+      ownIds: [],
     });
     return dailyVolume(config, SCHEMA);
   };

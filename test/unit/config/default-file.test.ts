@@ -33,7 +33,8 @@ describe("configs/default.yaml", () => {
         environment: {},
         flags: [],
         hostname: "h",
-        readFile: () => text,
+        readFile: () => ({ text, ownerId: 0, mode: 0o644 }),
+        ownIds: [],
       });
     expect(load(TEXT).config).to.deep.equal(load("").config);
   });

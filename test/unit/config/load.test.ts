@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { GuardedFile } from "../../../src/config/guarded-file.js";
 import { type ConfigInput, type FlagSetting, loadConfig } from "../../../src/config/load.js";
 import { ConfigError, type ConfigProblem } from "../../../src/config/problems.js";
 
@@ -12,7 +13,8 @@ function input(
     environment,
     flags,
     hostname: "node-7",
-    readFile: () => file,
+    readFile: () => ({ text: file, ownerId: 0, mode: 0o600 }),
+    ownIds: [1000],
   };
 }
 
@@ -29,6 +31,19 @@ function unreadable(code: string, named: boolean): ConfigInput {
     },
   };
 }
+
+/** Files by path; each is of root and for root alone, but for what is given. */
+function files(given: Readonly<Record<string, Partial<GuardedFile>>>): Pick<ConfigInput, "readFile"> {
+  return {
+    readFile: (path) => {
+      const facts = given[path] ?? (path === "sidecar.yaml" ? {} : undefined);
+      if (!facts) throw Object.assign(new Error("no"), { code: "ENOENT" });
+      return { text: "", ownerId: 0, mode: 0o600, ...facts };
+    },
+  };
+}
+
+const SECRET = "banyandb: { username: me, password: hunter2 }\n";
 
 function problemsOf(given: ConfigInput): readonly ConfigProblem[] {
   try {
@@ -56,6 +71,8 @@ describe("loading the configuration", () => {
         shards: 1,
         username: undefined,
         password: undefined,
+        passwordFile: undefined,
+        tls: undefined,
       },
       queue: { maxBytes: 33_554_432, maxAgeMs: 7 * 86_400_000 },
       delivery: { audit: false },
@@ -233,9 +250,63 @@ describe("errors of the configuration", () => {
     const flags = [set("banyandb.segment_days", "8"), set("banyandb.username", "me")];
     expect(problemsOf(input("", {}, flags)).map(({ key, message }) => [key, message])).to.deep.equal([
       ["banyandb.segment_days", "8 is more than banyandb.ttl_days, which is 7"],
-      ["banyandb.username", "set without banyandb.password; both or neither"],
+      ["banyandb.username", "set without banyandb.password or banyandb.password_file; both or neither"],
     ]);
   });
+
+  const contradictory: readonly [string, Record<string, string>, string, RegExp][] = [
+    [
+      "a password without user",
+      { PASSWORD_FILE: "pw" },
+      "banyandb.password_file",
+      /without banyandb.username/,
+    ],
+    [
+      "two passwords",
+      { USERNAME: "me", PASSWORD: "a", PASSWORD_FILE: "pw" },
+      "banyandb.password_file",
+      /beside banyandb.password/,
+    ],
+    [
+      "authorities without TLS",
+      { TLS_CA_FILE: "ca" },
+      "banyandb.tls.ca_file",
+      /while banyandb.tls.enabled is false/,
+    ],
+    ["a name without TLS", { TLS_SERVER_NAME: "b" }, "banyandb.tls.server_name", /tls.enabled is false/],
+  ];
+  for (const [what, variables, key, message] of contradictory) {
+    it(`are found in ${what}`, () => {
+      const environment = Object.fromEntries(
+        Object.entries(variables).map(([name, text]) => [`BANYANDB_EBPF_BANYANDB_${name}`, text]),
+      );
+      const problems = problemsOf({ ...input("", environment), ...files({ pw: { text: "pw" } }) });
+      expect(problems.find((problem) => problem.key === key)?.message).to.match(message);
+    });
+  }
+
+  const unsafe: readonly [string, Partial<GuardedFile>, RegExp | undefined][] = [
+    ["that others may write", { mode: 0o646 }, /^others may write it \(mode 0646\): chmod o-w$/],
+    ["that somebody else owns", { ownerId: 1001 }, /^owned by user 1001, who is neither root nor/],
+    ["of this user, that everybody may read", { ownerId: 1000, mode: 0o644 }, undefined],
+    [
+      "with a secret, that everybody may read",
+      { text: SECRET, mode: 0o644 },
+      /^it holds a secret, .*chmod 600$/,
+    ],
+    ["with a secret, for root alone", { text: SECRET, mode: 0o600 }, undefined],
+  ];
+  for (const [what, facts, message] of unsafe) {
+    it(`${message ? "refuse" : "take"} a file ${what}`, () => {
+      const problems = problemsOf({ ...input(""), ...files({ "sidecar.yaml": facts }) });
+      if (!message) expect(problems).to.deep.equal([]);
+      else {
+        expect(problems).to.have.length(1);
+        expect(problems[0]?.source).to.equal("file sidecar.yaml");
+        expect(problems[0]?.message).to.match(message);
+      }
+    });
+  }
 
   it("do not include a contradiction with a value that is wrong by itself", () => {
     const flags = [set("banyandb.segment_days", "8"), set("banyandb.ttl_days", "few")];

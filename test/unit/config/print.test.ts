@@ -8,7 +8,8 @@ function load(text: string, environment: Record<string, string> = {}): LoadedCon
     environment,
     flags: [],
     hostname: "node-7",
-    readFile: () => text,
+    readFile: () => ({ text, ownerId: 0, mode: 0o600 }),
+    ownIds: [],
   });
 }
 

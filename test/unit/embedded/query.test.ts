@@ -36,10 +36,16 @@ describe("embedded BanyanDB: query", () => {
   const rows = createRows({ changes, now, maxRows: 1_000 });
   registry.createGroup(create(GroupSchema, groupInit("g")));
   registry.createMeasure(create(MeasureSchema, measureInit("g", "m")));
-  const run = (given: QueryRequest) => runQuery(registry, rows, given);
+  const run = (given: QueryRequest) => runQuery(registry, rows, given, NOW_MS);
 
   it("answers an empty measure with no points", () => {
     expect(run(request()).dataPoints).to.deep.equal([]);
+  });
+
+  it("tells its own clock in the trace of a query", () => {
+    expect(run(request()).trace).to.equal(undefined);
+    const [span] = run(request({ trace: true })).trace?.spans ?? [];
+    expect(span?.endTime).to.deep.include({ seconds: BigInt(Math.floor(NOW_MS / 1000)), nanos: 478_000_000 });
   });
 
   const either = {
@@ -54,7 +60,6 @@ describe("embedded BanyanDB: query", () => {
     aggregation: { agg: { fieldName: "pages" } },
     TOP: { top: { number: 1, fieldName: "pages" } },
     "an index rule": { orderBy: { indexRuleName: "rule" } },
-    traces: { trace: true },
     stages: { stages: ["warm"] },
     "rewritten aggregates": { rewriteAggTopNResult: true },
     "group revision": { groupModRevisions: { g: 1n } },

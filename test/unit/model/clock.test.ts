@@ -4,11 +4,11 @@ import { tickClock } from "../../../src/model/clock.js";
 /** Ticks every 10 s of monotonic time; `stepsMs` are the steps of the wall clock before each tick. */
 function timesFor(stepsMs: readonly number[]): { times: number[]; intervals: number[]; startMs: number } {
   const startMs = Date.UTC(2026, 0, 1);
-  const next = tickClock({ wallMs: startMs, monotonicMs: 0 });
+  const clock = tickClock({ wallMs: startMs, monotonicMs: 0 });
   let wallMs = startMs;
   const ticks = stepsMs.map((stepMs, i) => {
     wallMs += 10_000 + stepMs;
-    return next({ wallMs, monotonicMs: (i + 1) * 10_000 });
+    return clock.next({ wallMs, monotonicMs: (i + 1) * 10_000 });
   });
   return { times: ticks.map((t) => t.timestampMs), intervals: ticks.map((t) => t.intervalMs), startMs };
 }
@@ -19,9 +19,25 @@ describe("tick clock", () => {
     expect(times).to.deep.equal([startMs + 10_000, startMs + 20_000, startMs + 30_000]);
   });
 
-  it("does not follow a step of the wall clock but by 0.5 % of the time that passes", () => {
-    const { times, startMs } = timesFor([3_600_000, 0]);
+  it("follows a wall clock that is off by 0.5 % of the time that passes", () => {
+    const { times, startMs } = timesFor([200_000, 0]);
     expect(times).to.deep.equal([startMs + 10_050, startMs + 20_100]);
+  });
+
+  it("does not follow a step of more than 5 minutes at all, forwards or backwards", () => {
+    for (const stepMs of [3_600_000, -3_600_000, 30 * 86_400_000]) {
+      const { times, startMs } = timesFor([stepMs, 0]);
+      expect(times).to.deep.equal([startMs + 10_000, startMs + 20_000]);
+    }
+  });
+
+  it("is shifted where it was wrong, without a gap in the intervals", () => {
+    const clock = tickClock({ wallMs: 1_000_000, monotonicMs: 0 });
+    clock.next({ wallMs: 1_010_000, monotonicMs: 10_000 });
+    clock.shift(-500_000);
+    const now = { wallMs: 520_000, monotonicMs: 20_000 };
+    expect(clock.at(now)).to.equal(520_000);
+    expect(clock.next(now)).to.deep.equal({ timestampMs: 520_000, intervalMs: 10_000 });
   });
 
   it("strictly increases in whole milliseconds when the wall clock runs backwards", () => {
@@ -38,9 +54,9 @@ describe("tick clock", () => {
   });
 
   it("separates two ticks of the same millisecond", () => {
-    const next = tickClock({ wallMs: 1000, monotonicMs: 0 });
-    const a = next({ wallMs: 1000.2, monotonicMs: 0.2 });
-    const b = next({ wallMs: 1000.4, monotonicMs: 0.4 });
+    const clock = tickClock({ wallMs: 1000, monotonicMs: 0 });
+    const a = clock.next({ wallMs: 1000.2, monotonicMs: 0.2 });
+    const b = clock.next({ wallMs: 1000.4, monotonicMs: 0.4 });
     expect(b.timestampMs).to.equal(a.timestampMs + 1);
   });
 });

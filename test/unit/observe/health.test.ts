@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { DeliveryStatus, KernelStatus, SidecarStatus } from "../../../src/model/status.js";
 import { isReady, judgeHealth } from "../../../src/observe/health.js";
-import { DELIVERY, HEALTHY, KERNEL, NOW_MS } from "../../support/status.js";
+import { DELIVERY, HEALTHY, KERNEL } from "../../support/status.js";
 
 function withKernel(change: Partial<KernelStatus>): SidecarStatus {
   return { ...HEALTHY, kernel: { ...KERNEL, ...change } };
@@ -12,11 +12,16 @@ function withDelivery(change: Partial<DeliveryStatus>): SidecarStatus {
 }
 
 const UNPROBED = { name: "on_add", hook: "tp_btf/add", attached: false, reason: "EPERM" };
-const TROUBLE = { code: "UNAVAILABLE", message: "connection refused", sinceMs: NOW_MS - 20_000 };
+const TROUBLE = { code: "UNAVAILABLE", message: "connection refused", ageMs: 20_000 };
 
 describe("the health", () => {
   it("is ok where everything works", () => {
-    expect(judgeHealth(HEALTHY)).to.deep.equal({ status: "ok", problems: [], httpStatus: 200 });
+    expect(judgeHealth(HEALTHY)).to.deep.equal({
+      status: "ok",
+      problems: [],
+      components: { measuring: "ok", delivery: "ok" },
+      httpStatus: 200,
+    });
   });
 
   it("is ok without delivery, which is a dry run", () => {
@@ -49,13 +54,13 @@ describe("the health", () => {
     },
     {
       title: "is degraded where events were missed",
-      status: withKernel({ eventsMissed: 3 }),
+      status: { ...withKernel({ eventsMissed: 9 }), recent: { ...HEALTHY.recent, eventsMissed: 3 } },
       expected: "degraded",
       says: /^3 kernel events could not be counted/,
     },
     {
       title: "fails where the ticks stopped",
-      status: { ...HEALTHY, lastTickMs: NOW_MS - 50_001 },
+      status: { ...HEALTHY, lastTickAgeMs: 50_001 },
       expected: "failing",
       says: /^no tick for 50 s/,
     },
@@ -67,13 +72,13 @@ describe("the health", () => {
     },
     {
       title: "fails where nothing was delivered for five intervals",
-      status: withDelivery({ trouble: TROUBLE, lastWrittenTimestampMs: NOW_MS - 50_001 }),
+      status: withDelivery({ trouble: TROUBLE, lastWrittenAgeMs: 50_001 }),
       expected: "failing",
       says: /^nothing was delivered for 50 s \(UNAVAILABLE: connection refused, for 20 s\); check banyandb.endpoints/,
     },
     {
       title: "fails where nothing was ever delivered since five intervals",
-      status: withDelivery({ lastWrittenTimestampMs: undefined }),
+      status: withDelivery({ lastWrittenAgeMs: undefined }),
       expected: "failing",
       says: /^nothing was delivered for 60 s \(no answer yet\)/,
     },
@@ -85,13 +90,13 @@ describe("the health", () => {
     },
     {
       title: "is degraded where points were refused",
-      status: withDelivery({ points: { ...DELIVERY.points, rejected: 2 } }),
+      status: { ...HEALTHY, recent: { ...HEALTHY.recent, rejected: 2 } },
       expected: "degraded",
       says: /^BanyanDB refused 2 points/,
     },
     {
       title: "is degraded where points were given up",
-      status: withDelivery({ points: { ...DELIVERY.points, dropped: 5 } }),
+      status: { ...HEALTHY, recent: { ...HEALTHY.recent, dropped: 5 } },
       expected: "degraded",
       says: /^5 points were given up .*queue\.max_bytes/,
     },
@@ -107,23 +112,45 @@ describe("the health", () => {
   }
 
   it("is not failing yet at exactly five intervals", () => {
-    const status = withDelivery({ lastWrittenTimestampMs: NOW_MS - 50_000 });
-    expect(judgeHealth({ ...status, lastTickMs: NOW_MS - 50_000 }).status).to.equal("ok");
+    const status = withDelivery({ lastWrittenAgeMs: 50_000 });
+    expect(judgeHealth({ ...status, lastTickAgeMs: 50_000 }).status).to.equal("ok");
   });
 
   it("has patience for five seconds where the interval is tiny", () => {
-    const quick = {
-      ...withDelivery({ lastWrittenTimestampMs: NOW_MS - 5000 }),
-      intervalMs: 10,
-      lastTickMs: NOW_MS,
-    };
+    const quick = { ...withDelivery({ lastWrittenAgeMs: 5000 }), intervalMs: 10 };
     expect(judgeHealth(quick).status).to.equal("ok");
-    expect(judgeHealth({ ...quick, nowMs: NOW_MS + 1 }).status).to.equal("failing");
+    expect(judgeHealth({ ...quick, delivery: { ...DELIVERY, lastWrittenAgeMs: 5001 } }).status).to.equal(
+      "failing",
+    );
+  });
+
+  it("forgets what was lost, once it is long ago", () => {
+    const lost = { ...DELIVERY.points, rejected: 7, dropped: 7 };
+    const status = { ...withKernel({ eventsMissed: 7 }), delivery: { ...DELIVERY, points: lost } };
+    expect(judgeHealth(status).status).to.equal("ok");
+  });
+
+  it("says that the clock holds ticks back, and fails once nothing was delivered for long", () => {
+    const held = { state: "held", reason: "the wall clock is 30 d ahead of that of BanyanDB" } as const;
+    const young = judgeHealth(withDelivery({ clock: held }));
+    expect(young.status).to.equal("degraded");
+    expect(young.problems[0]).to.match(
+      /^nothing is written: the wall clock is 30 d ahead .*; look after the clock/,
+    );
+    const old = judgeHealth(withDelivery({ clock: held, lastWrittenAgeMs: 50_001 }));
+    expect(old.status).to.equal("failing");
+    expect(old.problems).to.have.length(1);
+  });
+
+  it("tells which component is in which state", () => {
+    const { components } = judgeHealth({ ...withKernel({ targets: [] }), delivery: DELIVERY });
+    expect(components).to.deep.equal({ measuring: "degraded", delivery: "ok" });
   });
 
   it("names all problems at once", () => {
     const status = {
-      ...withKernel({ targets: [], eventsMissed: 1 }),
+      ...withKernel({ targets: [] }),
+      recent: { ...HEALTHY.recent, eventsMissed: 1 },
       delivery: { ...DELIVERY, trouble: TROUBLE },
     };
     expect(judgeHealth(status).problems).to.have.length(3);

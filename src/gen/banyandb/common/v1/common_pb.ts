@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file banyandb/common/v1/common.proto.
  */
 export const file_banyandb_common_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("Ch9iYW55YW5kYi9jb21tb24vdjEvY29tbW9uLnByb3RvEhJiYW55YW5kYi5jb21tb24udjEiYgoITWV0YWRhdGESDQoFZ3JvdXAYASABKAkSDAoEbmFtZRgCIAEoCRIKCgJpZBgDIAEoDRIXCg9jcmVhdGVfcmV2aXNpb24YBCABKAMSFAoMbW9kX3JldmlzaW9uGAUgASgDIosBCgxJbnRlcnZhbFJ1bGUSMwoEdW5pdBgBIAEoDjIlLmJhbnlhbmRiLmNvbW1vbi52MS5JbnRlcnZhbFJ1bGUuVW5pdBILCgNudW0YAiABKA0iOQoEVW5pdBIUChBVTklUX1VOU1BFQ0lGSUVEEAASDQoJVU5JVF9IT1VSEAESDAoIVU5JVF9EQVkQAiLUAQoOTGlmZWN5Y2xlU3RhZ2USDAoEbmFtZRgBIAEoCRIRCglzaGFyZF9udW0YAiABKA0SOgoQc2VnbWVudF9pbnRlcnZhbBgDIAEoCzIgLmJhbnlhbmRiLmNvbW1vbi52MS5JbnRlcnZhbFJ1bGUSLQoDdHRsGAQgASgLMiAuYmFueWFuZGIuY29tbW9uLnYxLkludGVydmFsUnVsZRIVCg1ub2RlX3NlbGVjdG9yGAUgASgJEg0KBWNsb3NlGAYgASgIEhAKCHJlcGxpY2FzGAcgASgNIuoBCgxSZXNvdXJjZU9wdHMSEQoJc2hhcmRfbnVtGAEgASgNEjoKEHNlZ21lbnRfaW50ZXJ2YWwYAiABKAsyIC5iYW55YW5kYi5jb21tb24udjEuSW50ZXJ2YWxSdWxlEi0KA3R0bBgDIAEoCzIgLmJhbnlhbmRiLmNvbW1vbi52MS5JbnRlcnZhbFJ1bGUSMgoGc3RhZ2VzGAQgAygLMiIuYmFueWFuZGIuY29tbW9uLnYxLkxpZmVjeWNsZVN0YWdlEhYKDmRlZmF1bHRfc3RhZ2VzGAUgAygJEhAKCHJlcGxpY2FzGAYgASgNIv4BCgVHcm91cBIuCghtZXRhZGF0YRgBIAEoCzIcLmJhbnlhbmRiLmNvbW1vbi52MS5NZXRhZGF0YRIsCgdjYXRhbG9nGAIgASgOMhsuYmFueWFuZGIuY29tbW9uLnYxLkNhdGFsb2cSNwoNcmVzb3VyY2Vfb3B0cxgDIAEoCzIgLmJhbnlhbmRiLmNvbW1vbi52MS5SZXNvdXJjZU9wdHMSLgoKdXBkYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLwoKQVBJVmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgJEhAKCHJldmlzaW9uGAIgASgJIhYKFEdldEFQSVZlcnNpb25SZXF1ZXN0IkgKFUdldEFQSVZlcnNpb25SZXNwb25zZRIvCgd2ZXJzaW9uGAEgASgLMh4uYmFueWFuZGIuY29tbW9uLnYxLkFQSVZlcnNpb24qdAoHQ2F0YWxvZxIXChNDQVRBTE9HX1VOU1BFQ0lGSUVEEAASEgoOQ0FUQUxPR19TVFJFQU0QARITCg9DQVRBTE9HX01FQVNVUkUQAhIUChBDQVRBTE9HX1BST1BFUlRZEAMSEQoNQ0FUQUxPR19UUkFDRRAEMm8KB1NlcnZpY2USZAoNR2V0QVBJVmVyc2lvbhIoLmJhbnlhbmRiLmNvbW1vbi52MS5HZXRBUElWZXJzaW9uUmVxdWVzdBopLmJhbnlhbmRiLmNvbW1vbi52MS5HZXRBUElWZXJzaW9uUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Ch9iYW55YW5kYi9jb21tb24vdjEvY29tbW9uLnByb3RvEhJiYW55YW5kYi5jb21tb24udjEiYgoITWV0YWRhdGESDQoFZ3JvdXAYASABKAkSDAoEbmFtZRgCIAEoCRIKCgJpZBgDIAEoDRIXCg9jcmVhdGVfcmV2aXNpb24YBCABKAMSFAoMbW9kX3JldmlzaW9uGAUgASgDIosBCgxJbnRlcnZhbFJ1bGUSMwoEdW5pdBgBIAEoDjIlLmJhbnlhbmRiLmNvbW1vbi52MS5JbnRlcnZhbFJ1bGUuVW5pdBILCgNudW0YAiABKA0iOQoEVW5pdBIUChBVTklUX1VOU1BFQ0lGSUVEEAASDQoJVU5JVF9IT1VSEAESDAoIVU5JVF9EQVkQAiLUAQoOTGlmZWN5Y2xlU3RhZ2USDAoEbmFtZRgBIAEoCRIRCglzaGFyZF9udW0YAiABKA0SOgoQc2VnbWVudF9pbnRlcnZhbBgDIAEoCzIgLmJhbnlhbmRiLmNvbW1vbi52MS5JbnRlcnZhbFJ1bGUSLQoDdHRsGAQgASgLMiAuYmFueWFuZGIuY29tbW9uLnYxLkludGVydmFsUnVsZRIVCg1ub2RlX3NlbGVjdG9yGAUgASgJEg0KBWNsb3NlGAYgASgIEhAKCHJlcGxpY2FzGAcgASgNIuoBCgxSZXNvdXJjZU9wdHMSEQoJc2hhcmRfbnVtGAEgASgNEjoKEHNlZ21lbnRfaW50ZXJ2YWwYAiABKAsyIC5iYW55YW5kYi5jb21tb24udjEuSW50ZXJ2YWxSdWxlEi0KA3R0bBgDIAEoCzIgLmJhbnlhbmRiLmNvbW1vbi52MS5JbnRlcnZhbFJ1bGUSMgoGc3RhZ2VzGAQgAygLMiIuYmFueWFuZGIuY29tbW9uLnYxLkxpZmVjeWNsZVN0YWdlEhYKDmRlZmF1bHRfc3RhZ2VzGAUgAygJEhAKCHJlcGxpY2FzGAYgASgNIv4BCgVHcm91cBIuCghtZXRhZGF0YRgBIAEoCzIcLmJhbnlhbmRiLmNvbW1vbi52MS5NZXRhZGF0YRIsCgdjYXRhbG9nGAIgASgOMhsuYmFueWFuZGIuY29tbW9uLnYxLkNhdGFsb2cSNwoNcmVzb3VyY2Vfb3B0cxgDIAEoCzIgLmJhbnlhbmRiLmNvbW1vbi52MS5SZXNvdXJjZU9wdHMSLgoKdXBkYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLwoKQVBJVmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgJEhAKCHJldmlzaW9uGAIgASgJIhYKFEdldEFQSVZlcnNpb25SZXF1ZXN0IkgKFUdldEFQSVZlcnNpb25SZXNwb25zZRIvCgd2ZXJzaW9uGAEgASgLMh4uYmFueWFuZGIuY29tbW9uLnYxLkFQSVZlcnNpb24iZAoEU3BhbhIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQgoFVHJhY2USEAoIdHJhY2VfaWQYASABKAkSJwoFc3BhbnMYAiADKAsyGC5iYW55YW5kYi5jb21tb24udjEuU3Bhbip0CgdDYXRhbG9nEhcKE0NBVEFMT0dfVU5TUEVDSUZJRUQQABISCg5DQVRBTE9HX1NUUkVBTRABEhMKD0NBVEFMT0dfTUVBU1VSRRACEhQKEENBVEFMT0dfUFJPUEVSVFkQAxIRCg1DQVRBTE9HX1RSQUNFEAQybwoHU2VydmljZRJkCg1HZXRBUElWZXJzaW9uEiguYmFueWFuZGIuY29tbW9uLnYxLkdldEFQSVZlcnNpb25SZXF1ZXN0GikuYmFueWFuZGIuY29tbW9uLnYxLkdldEFQSVZlcnNpb25SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * Names a resource. A group has only a name.
@@ -292,6 +292,52 @@ export type GetAPIVersionResponse = Message<"banyandb.common.v1.GetAPIVersionRes
  */
 export const GetAPIVersionResponseSchema: GenMessage<GetAPIVersionResponse> = /*@__PURE__*/
   messageDesc(file_banyandb_common_v1_common, 7);
+
+/**
+ * How a query was run, by the server's own clock. Of each span only its times.
+ *
+ * @generated from message banyandb.common.v1.Span
+ */
+export type Span = Message<"banyandb.common.v1.Span"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp;
+};
+
+/**
+ * Describes the message banyandb.common.v1.Span.
+ * Use `create(SpanSchema)` to create a new message.
+ */
+export const SpanSchema: GenMessage<Span> = /*@__PURE__*/
+  messageDesc(file_banyandb_common_v1_common, 8);
+
+/**
+ * @generated from message banyandb.common.v1.Trace
+ */
+export type Trace = Message<"banyandb.common.v1.Trace"> & {
+  /**
+   * @generated from field: string trace_id = 1;
+   */
+  traceId: string;
+
+  /**
+   * @generated from field: repeated banyandb.common.v1.Span spans = 2;
+   */
+  spans: Span[];
+};
+
+/**
+ * Describes the message banyandb.common.v1.Trace.
+ * Use `create(TraceSchema)` to create a new message.
+ */
+export const TraceSchema: GenMessage<Trace> = /*@__PURE__*/
+  messageDesc(file_banyandb_common_v1_common, 9);
 
 /**
  * @generated from enum banyandb.common.v1.Catalog

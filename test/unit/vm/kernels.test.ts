@@ -1,0 +1,93 @@
+import { expect } from "chai";
+import {
+  SERIES,
+  bootsOf,
+  newestOfEachSeries,
+  parametersOf,
+  suiteOf,
+  wantedSeries,
+} from "../../vm/kernels.js";
+
+const cloud = (...names: string[]) => names.map((name) => `linux-${name}-cloud-amd64`);
+const versions = (names: readonly string[]) => newestOfEachSeries(names).map(({ version }) => version);
+
+describe("kernels that are served", () => {
+  it("are the newest of each series, by number and not by letter", () => {
+    const names = cloud(
+      "image-6.12.9+deb13",
+      "image-6.12.107+deb13",
+      "image-6.1.0-0.deb11.52",
+      "image-6.1.0-50",
+    );
+    expect(versions(names)).to.deep.equal(["6.1.0-50-cloud-amd64", "6.12.107+deb13-cloud-amd64"]);
+  });
+
+  it("are taken whole: one package, or image and modules where these are apart", () => {
+    const names = cloud("image-6.18.5", "image-7.2.6", "binary-7.2.6", "modules-7.2.6");
+    expect(newestOfEachSeries(names).map(({ packages }) => packages)).to.deep.equal([
+      cloud("image-6.18.5"),
+      cloud("binary-7.2.6", "modules-7.2.6"),
+    ]);
+  });
+
+  it("are an older version where the modules of the newest are gone, and without any rather than none", () => {
+    const split = cloud("image-7.2.7", "binary-7.2.7", "image-7.2.6", "binary-7.2.6", "modules-7.2.6");
+    expect(versions(split)).to.deep.equal(["7.2.6-cloud-amd64"]);
+    const halves = cloud("image-7.0.4", "binary-7.0.4", "image-7.0.12", "binary-7.0.12");
+    expect(newestOfEachSeries(halves)).to.deep.equal([
+      {
+        series: "7.0",
+        version: "7.0.12-cloud-amd64",
+        packages: ["linux-binary-7.0.12-cloud-amd64"],
+        hasModules: false,
+      },
+    ]);
+  });
+
+  it("are of the cloud flavour and signed, and no package that only depends on one", () => {
+    const others = [
+      "linux-image-6.12.9-amd64",
+      "linux-image-6.12.9-cloud-amd64-unsigned",
+      "linux-image-cloud-amd64",
+    ];
+    expect(versions([...others, "linux-image-6.1-cloud-amd64", "bash"])).to.deep.equal([]);
+  });
+});
+
+describe("series of the matrix", () => {
+  it("are those wanted by name, served or not, the newest two whole ones, and later ones without modules", () => {
+    const whole = ["5.10.0-1", "6.18.5", "6.20.1", "7.2.1", "7.10.1"].map((version) => `image-${version}`);
+    const served = newestOfEachSeries(cloud(...whole, "binary-6.19.1", "image-6.19.1"));
+    expect(wantedSeries(served)).to.deep.equal([...SERIES, "6.19", "7.2", "7.10"]);
+  });
+
+  it("are refused tier tracing below 6.12, and tried with full preemption from there on", () => {
+    const boots = (series: string) => bootsOf(series).map(({ preemption, tiers }) => [preemption, tiers[0]]);
+    expect(boots("6.1")).to.deep.equal([["default", "none"]]);
+    expect(boots("6.12")).to.deep.equal([
+      ["default", "auto"],
+      ["full", "auto"],
+    ]);
+  });
+
+  it("have tier fentry forced only where the kernel is not preempted", () => {
+    const withFentry = ["5.10", "6.1", "6.12", "6.16", "7.3"].filter((series) =>
+      bootsOf(series).some(({ tiers }) => tiers.includes("fentry")),
+    );
+    expect(withFentry).to.deep.equal(["5.10", "6.1", "6.12"]);
+    expect(bootsOf("6.12")[1]?.tiers).not.to.include("fentry");
+  });
+
+  it("are compared with cachestat(2) where it is, and with storage where there is a disk", () => {
+    const suite = (series: string, hasModules: boolean) =>
+      suiteOf({ series, hasModules, version: series, packages: [] }, "auto").split("/").slice(-2).join("/");
+    expect(suite("6.1", true)).to.equal("guest/known-answers.test.js");
+    expect(suite("6.12", true)).to.equal("kernel/*.test.js");
+    expect(suite("7.0", false)).to.equal("guest/shared-folder.test.js");
+  });
+
+  it("have the debugging of slabs on from 7.0 on", () => {
+    expect(parametersOf("6.18")).to.deep.equal([]);
+    expect(parametersOf("7.0")).to.deep.equal(["slab_debug=F,kmalloc-*"]);
+  });
+});

@@ -1,0 +1,140 @@
+/** Boots one kernel in QEMU and waits until it goes off. Knows nothing of what runs inside. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startFolderShare, type FolderShare } from "./folder-share.js";
+import type { GuestFiles } from "./image.js";
+
+export interface Machine {
+  readonly image: string;
+  readonly initrd: Buffer;
+  readonly files: GuestFiles;
+  /** Whether the guest can have disks; else it has a folder. */
+  readonly hasDisks: boolean;
+  /** Kernel parameters besides those that every guest has. */
+  readonly parameters: readonly string[];
+  /** After this time it is ended. */
+  readonly limitMs: number;
+}
+
+export interface Outcome {
+  /** What the guest wrote on its second serial line. */
+  readonly serial: string;
+  /** The kernel's console. */
+  readonly console: string;
+  /** Why it did not go off by itself. */
+  readonly problem: string | undefined;
+}
+
+const CPUS = 2;
+/** Enough that nothing is reclaimed while the tests count. */
+const MEMORY_MB = 2048;
+
+/**
+ * The kernel's console is quiet, and any oops ends the guest: panic at once, and QEMU ends instead of
+ * rebooting. The rest only saves time under emulation.
+ */
+const PARAMETERS: readonly string[] = [
+  "console=ttyS0",
+  "quiet",
+  "oops=panic",
+  "panic=-1",
+  "psi=1",
+  "tsc=reliable",
+  "mitigations=off",
+  "random.trust_cpu=on",
+  "cryptomgr.notests",
+];
+
+/** Rejects only where QEMU cannot start. */
+export async function boot(machine: Machine): Promise<Outcome> {
+  const folder = mkdtempSync(join(tmpdir(), "vm-"));
+  const remove = () => {
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.on("exit", remove);
+  let share: FolderShare | undefined;
+  try {
+    writeFileSync(join(folder, "initrd"), machine.initrd);
+    if (!machine.hasDisks) share = await startFolderShare(machine.files.folder, join(folder, "share"));
+    const problem = await runQemu(qemuArguments(machine, folder), machine.limitMs);
+    return { serial: textOf(join(folder, "serial")), console: textOf(join(folder, "console")), problem };
+  } finally {
+    share?.end();
+    process.off("exit", remove);
+    remove();
+  }
+}
+
+function qemuArguments({ image, files, hasDisks, parameters }: Machine, folder: string): string[] {
+  return [
+    "-nodefaults",
+    "-no-user-config",
+    "-no-reboot",
+    ["-display", "none"],
+    ["-machine", "q35"],
+    // Always emulated: /dev/kvm may be there, answer, and still not run a kernel (nested virtualisation).
+    ["-accel", "tcg,thread=multi"],
+    // QEMU before 10 spoils the flags after cmpxchg16b when an interrupt follows, and then SLUB its lists.
+    ["-cpu", "qemu64,-cx16"],
+    ["-smp", String(CPUS)],
+    ["-m", String(MEMORY_MB)],
+    ["-kernel", image],
+    ["-initrd", join(folder, "initrd")],
+    ["-append", [...PARAMETERS, ...parameters].join(" ")],
+    ["-serial", `file:${join(folder, "console")}`],
+    ["-serial", `file:${join(folder, "serial")}`],
+    ...(hasDisks ? diskArguments(files) : shareArguments(join(folder, "share"))),
+  ].flat();
+}
+
+function diskArguments({ root, scratch }: GuestFiles): string[][] {
+  return [
+    ["-drive", `file=${root},if=virtio,format=raw,readonly=on`],
+    // What is written goes into a file without a name.
+    ["-drive", `file=${scratch},if=virtio,format=raw,snapshot=on`],
+  ];
+}
+
+/** The process that shares the folder reads and writes the memory of the guest. */
+function shareArguments(socket: string): string[][] {
+  return [
+    ["-object", `memory-backend-memfd,id=memory,size=${MEMORY_MB}M,share=on`],
+    ["-numa", "node,memdev=memory"],
+    ["-chardev", `socket,id=share,path=${socket}`],
+    ["-device", "vhost-user-fs-pci,chardev=share,tag=root"],
+  ];
+}
+
+/** Resolves with the reason when QEMU did not end by itself and well. It does not outlive this process. */
+function runQemu(args: readonly string[], limitMs: number): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "ignore", "pipe"] });
+    let errors = "";
+    let overtime = false;
+    const kill = () => child.kill("SIGKILL");
+    const timer = setTimeout(() => {
+      overtime = true;
+      kill();
+    }, limitMs);
+    process.on("exit", kill);
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      process.off("exit", kill);
+      if (overtime) resolve(`it was still running after ${limitMs / 1000} s`);
+      else resolve(code === 0 ? undefined : `QEMU ended with ${String(code ?? signal)}: ${errors.trim()}`);
+    });
+  });
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // QEMU has not come so far.
+    return "";
+  }
+}

@@ -1,0 +1,154 @@
+/** What a guest has for files: Node, this package as it is built here, and what its kernel tests run. */
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+} from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { packageRoot } from "../support/package-root.js";
+import { readerBinary } from "../support/reader.js";
+
+/** Programs that the kernel tests start; for all others busybox has to do. */
+const PROGRAMS: readonly string[] = ["bpftool", "cat", "dd", "setpriv", "truncate", "unshare"];
+/** What the package needs of its own tree. */
+const PACKAGE: readonly string[] = [
+  ".ci/reporter.mjs",
+  "build/sidecar.node",
+  "build/test",
+  "dist",
+  "package.json",
+  "schema",
+  "test/support/reader.c",
+  "test/vm/guest",
+];
+/** Development dependencies that run the tests. */
+const TEST_DEPENDENCIES: readonly string[] = ["chai", "mocha"];
+const FOLDERS: readonly string[] = ["bin", "dev", "proc", "run", "sys", "tmp", "var/tmp"];
+/** Where the package is in the guest; init.sh knows it too. */
+const PACKAGE_FOLDER = "package";
+const BUSYBOX = "/bin/busybox";
+
+/** ext4 needs room for its own tables. */
+const ROOT_SPARE_BYTES = 32 << 20;
+/** The files of the largest test have 200 MB together. */
+const SCRATCH_BYTES = 1 << 30;
+
+/** Two forms of the same. */
+export interface GuestFiles {
+  /** The root as a folder, to be shared with guests that cannot have disks. */
+  readonly folder: string;
+  /** The root as a disk. */
+  readonly root: string;
+  /** An empty disk, on which the tests make their files. */
+  readonly scratch: string;
+}
+
+/** Makes all in `work`. */
+export function makeGuestFiles(work: string): GuestFiles {
+  const files = {
+    folder: join(work, "root"),
+    root: join(work, "root.ext4"),
+    scratch: join(work, "scratch.ext4"),
+  };
+  for (const name of FOLDERS) mkdirSync(join(files.folder, name), { recursive: true });
+  addPrograms(files.folder);
+  addPackage(join(files.folder, PACKAGE_FOLDER));
+  const rootBytes = sizeOf(files.folder) + ROOT_SPARE_BYTES;
+  makeFileSystem(files.root, rootBytes, ["-O", "^has_journal", "-d", files.folder]);
+  makeFileSystem(files.scratch, SCRATCH_BYTES, []);
+  return files;
+}
+
+function addPrograms(tree: string): void {
+  copy(BUSYBOX, join(tree, BUSYBOX));
+  for (const applet of lines(execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" }))) {
+    if (applet !== "busybox") symlinkSync("busybox", join(tree, "bin", applet));
+  }
+  const programs = new Map(PROGRAMS.map((name) => [name, pathOf(name)])).set("node", process.execPath);
+  for (const [name, path] of programs) addBinary(tree, path, join(tree, "usr/bin", name));
+}
+
+/** Adds a program or shared object, and at the paths that they have here the libraries that it needs. */
+function addBinary(tree: string, from: string, to: string): void {
+  copy(from, to);
+  for (const line of lines(execFileSync("ldd", [from], { encoding: "utf8" }))) {
+    const [, library] = /(\/\S+) \(0x/.exec(line) ?? [];
+    if (library !== undefined) copy(library, join(tree, library));
+  }
+}
+
+function addPackage(folder: string): void {
+  readerBinary();
+  for (const path of [...PACKAGE, ...dependencies()]) {
+    const [from, to] = [join(packageRoot, path), join(folder, path)];
+    // Times matter: a compiled program that is older than its source would be compiled again.
+    cpSync(from, to, { recursive: true, dereference: true, preserveTimestamps: true });
+  }
+  const root = dirname(folder);
+  addBinary(root, join(packageRoot, "build/sidecar.node"), join(folder, "build/sidecar.node"));
+}
+
+interface LockedPackage {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+/** Folders of the packages that run here, with all that they need in turn. */
+function dependencies(): string[] {
+  const file = readFileSync(join(packageRoot, "package-lock.json"), "utf8");
+  const { packages } = JSON.parse(file) as { packages: Record<string, LockedPackage> };
+  const found = new Set<string>();
+  const add = (name: string, neededBy: string): void => {
+    const path = placesOf(name, neededBy).find((place) => place in packages);
+    if (path === undefined || found.has(path) || !existsSync(join(packageRoot, path))) return;
+    found.add(path);
+    const needs = { ...packages[path]?.dependencies, ...packages[path]?.optionalDependencies };
+    for (const needed of Object.keys(needs)) add(needed, path);
+  };
+  for (const name of [...Object.keys(packages[""]?.dependencies ?? {}), ...TEST_DEPENDENCIES]) add(name, "");
+  return [...found];
+}
+
+/** Where Node looks for a package that the one at `from` imports, nearest first. */
+function placesOf(name: string, from: string): string[] {
+  const place = join(from, "node_modules", name);
+  return from === ""
+    ? [place]
+    : [place, ...placesOf(name, from.slice(0, from.lastIndexOf("node_modules")).replace(/\/$/, ""))];
+}
+
+function makeFileSystem(file: string, bytes: number, options: readonly string[]): void {
+  const kibibytes = `${Math.ceil(bytes / 1024)}k`;
+  execFileSync("mkfs.ext4", ["-q", "-F", ...options, file, kibibytes]);
+}
+
+function copy(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true });
+  copyFileSync(from, to);
+}
+
+function pathOf(program: string): string {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const path = folders.map((folder) => join(folder, program)).find((candidate) => existsSync(candidate));
+  if (path === undefined) throw new Error(`${program} is needed in the guest, and not in PATH here`);
+  return path;
+}
+
+/** Bytes of all files in whole blocks. */
+function sizeOf(tree: string): number {
+  const sizes = readdirSync(tree, { recursive: true, encoding: "utf8" }).map((path) => {
+    const { size } = lstatSync(join(tree, path));
+    return Math.ceil(size / 4096) * 4096;
+  });
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}

@@ -1,0 +1,120 @@
+/** Which kernels the matrix wants, where Debian keeps them, and what is tried on each. Data and pure choice. */
+
+/**
+ * What is tried: `auto` is the tier that the sidecar chooses by itself, `none` expects that tier tracing is
+ * refused, with its reason; the others are forced (test/support/kernel.ts knows them).
+ */
+export type Tier = "auto" | "records" | "fentry" | "kprobe" | "none";
+
+/** How the kernel may be preempted: as it is built, or always (the parameter preempt=full). */
+export type Preemption = "default" | "full";
+
+/** What one boot of a kernel is for. */
+export interface Boot {
+  readonly preemption: Preemption;
+  readonly tiers: readonly Tier[];
+}
+
+/** Oldest first. */
+export const SERIES: readonly string[] = ["5.10", "6.1", "6.12", "6.16", "6.17", "6.18"];
+
+/** So many of the newest series are wanted too, whatever their names, as long as they are later than SERIES. */
+export const NEWEST = 2;
+
+/** A matrix with fewer kernels says too little. */
+export const KERNELS_MIN = 6;
+
+/**
+ * Debian's suites with such kernels. 5.10 is in bullseye, which only the security mirror still serves, 6.1 in
+ * bookworm, 6.12 in trixie, all later ones in trixie-backports.
+ */
+export const DEBIAN_SUITES: readonly { readonly name: string; readonly mirror: "main" | "security" }[] = [
+  { name: "bullseye-security", mirror: "security" },
+  { name: "bookworm", mirror: "main" },
+  { name: "bookworm-security", mirror: "security" },
+  { name: "trixie", mirror: "main" },
+  { name: "trixie-security", mirror: "security" },
+  { name: "trixie-backports", mirror: "main" },
+];
+
+/** The cloud flavour: the smallest, and ext4 is built in. */
+const PACKAGE = /^linux-(image|binary|modules)-((\d+\.\d+)\.\d+\S*-cloud-amd64)$/;
+
+/** A version that can be downloaded. */
+export interface ServedKernel {
+  /** Such as 6.12. */
+  readonly series: string;
+  /** As `uname -r` says, such as 6.12.107+deb13-cloud-amd64. */
+  readonly version: string;
+  readonly packages: readonly string[];
+  /** Without them it can boot, but sees no disk. */
+  readonly hasModules: boolean;
+}
+
+const inOrder = new Intl.Collator("en", { numeric: true });
+
+/**
+ * The newest version of each series among these package names, oldest series first. Up to 6.18 one package
+ * holds a kernel; from 6.19 on it is split in two, and of some series only the half without modules is still
+ * served: that is taken where there is no whole version.
+ */
+export function newestOfEachSeries(packageNames: readonly string[]): ServedKernel[] {
+  const names = new Set(packageNames);
+  const served = new Map<string, ServedKernel>();
+  // In this order binaries come before images and modules.
+  for (const name of [...names].sort(inOrder.compare)) {
+    const [, kind, version = "", series = ""] = PACKAGE.exec(name) ?? [];
+    const binary = `linux-binary-${version}`;
+    if (kind === "binary") served.set(series, { series, version, packages: [name], hasModules: false });
+    if (kind === "image" && names.has(binary)) continue;
+    if (kind === "image") served.set(series, { series, version, packages: [name], hasModules: true });
+    if (kind === "modules")
+      served.set(series, { series, version, packages: [binary, name], hasModules: true });
+  }
+  return [...served.values()].sort((a, b) => inOrder.compare(a.series, b.series));
+}
+
+/**
+ * The series of the matrix: those wanted by name, served or not; of the later ones the newest, and all that
+ * are served without modules.
+ */
+export function wantedSeries(served: readonly ServedKernel[]): string[] {
+  const last = SERIES.at(-1) ?? "";
+  const later = served.filter(({ series }) => inOrder.compare(series, last) > 0);
+  const newest = later.filter(({ hasModules }) => hasModules).slice(-NEWEST);
+  return [
+    ...SERIES,
+    ...later.filter((one) => !one.hasModules || newest.includes(one)).map(({ series }) => series),
+  ];
+}
+
+/** What is tried on a kernel. */
+export function bootsOf(series: string): Boot[] {
+  // The tracepoint mm_filemap_get_pages came with 6.12, the mode lazy with 6.13. Trampolines lose events where
+  // the kernel may be preempted, so fentry is never forced there.
+  if (inOrder.compare(series, "6.12") < 0) {
+    return [{ preemption: "default", tiers: ["none", "auto", "fentry", "kprobe"] }];
+  }
+  const forced: readonly Tier[] = series === "6.12" ? ["records", "fentry", "kprobe"] : ["records", "kprobe"];
+  return [
+    { preemption: "default", tiers: ["auto", ...forced] },
+    { preemption: "full", tiers: ["auto", "kprobe"] },
+  ];
+}
+
+/** Compiled tests in a guest, relative to the package. The environment variable SIDECAR_TIER tells them the tier. */
+export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier): string {
+  if (tier === "none") return "dist/test/vm/guest/refusal.test.js";
+  // The truth of the other suites is cachestat(2), which came with 6.5.
+  if (inOrder.compare(series, "6.5") < 0) return "dist/test/vm/guest/known-answers.test.js";
+  // In a shared folder no storage accounts for the reads, which the other suites compare too.
+  if (!hasModules) return "dist/test/vm/guest/shared-folder.test.js";
+  return tier === "auto" ? "dist/test/kernel/*.test.js" : "dist/test/kernel/reads.test.js";
+}
+
+/** Parameters of the kernel that only its series needs. */
+export function parametersOf(series: string): string[] {
+  // The guests have no cmpxchg16b (see boot.ts), without which 7.x can allocate no task storage, unless the
+  // slabs that it comes from are debugged. F, consistency checks, is the cheapest way to have them so.
+  return inOrder.compare(series, "7.0") < 0 ? [] : ["slab_debug=F,kmalloc-*"];
+}

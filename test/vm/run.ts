@@ -1,0 +1,114 @@
+/**
+ * The matrix: boots each kernel and runs the kernel tests in it, then prints one table. The last line is
+ * `N passed, N failed`, where each test counts, and each thing that kept tests from running.
+ *
+ *   node dist/test/vm/run.js [--kernels 6.12,newest] [--preemption default] [--tiers auto]
+ *
+ * Each option is a list; without it, all that kernels.ts has.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import PQueue from "p-queue";
+import { boot } from "./boot.js";
+import { openKernelSource, type LocalKernel } from "./fetch.js";
+import { makeGuestFiles, type GuestFiles } from "./image.js";
+import { makeInitrd } from "./initrd.js";
+import {
+  KERNELS_MIN,
+  bootsOf,
+  parametersOf,
+  suiteOf,
+  wantedSeries,
+  type Boot,
+  type ServedKernel,
+} from "./kernels.js";
+import { formatTable, hasPassed, rowsOf, rowsWithout, total, type Row } from "./verdict.js";
+
+/** One guest keeps about one processor busy. */
+const BOOTS_AT_A_TIME = 2;
+/** A guest that hangs is ended. A boot takes 5 s, a suite one minute, or three on a busy machine. */
+const BOOT_LIMIT_MS = 60_000;
+const SUITE_LIMIT_MS = 4 * 60_000;
+
+// Without a handler a signal ends the process before its exit handlers run.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
+const { values: options } = parseArgs({
+  options: { kernels: { type: "string" }, preemption: { type: "string" }, tiers: { type: "string" } },
+});
+const source = await openKernelSource();
+const { served } = source;
+const chosen = chosenSeries(options.kernels);
+const wanted = chosen.flatMap((name) => served.filter(({ series }) => series === name));
+const rows = await runMatrix(wanted);
+const absent = chosen.filter((name) => !served.some(({ series }) => series === name));
+
+console.log(`\n${formatTable(rows, absent)}\n`);
+const { passed, failed, problems } = total(rows, options.kernels === undefined ? KERNELS_MIN : chosen.length);
+for (const problem of problems) console.log(problem);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;
+
+/** The whole matrix, or the series that the option lists; `newest` is the newest that is served. */
+function chosenSeries(option: string | undefined): string[] {
+  if (option === undefined) return wantedSeries(served);
+  return option.split(",").map((name) => (name === "newest" ? (served.at(-1)?.series ?? name) : name));
+}
+
+async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
+  const files = makeGuestFiles(temporaryFolder());
+  const queue = new PQueue({ concurrency: BOOTS_AT_A_TIME });
+  const results = kernels.map(async (one) => {
+    const wantedBoots = chosenBoots(one.series);
+    try {
+      const kernel = await queue.add(() => source.fetch(one));
+      return await Promise.all(wantedBoots.map((each) => queue.add(() => runBoot(kernel, each, files))));
+    } catch (error) {
+      return wantedBoots.map((each) => rowsWithout(one, each, String(error)));
+    }
+  });
+  return (await Promise.all(results)).flat(2);
+}
+
+/** Is removed when this process ends, also by a signal. */
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "vm-files-"));
+  process.on("exit", () => {
+    rmSync(folder, { recursive: true });
+  });
+  return folder;
+}
+
+function chosenBoots(series: string): Boot[] {
+  const isChosen = (option: string | undefined, name: string) => option?.split(",").includes(name) ?? true;
+  return bootsOf(series)
+    .filter(({ preemption }) => isChosen(options.preemption, preemption))
+    .map((one) => ({ ...one, tiers: one.tiers.filter((tier) => isChosen(options.tiers, tier)) }))
+    .filter(({ tiers }) => tiers.length > 0);
+}
+
+/** Runs all tiers of one boot. */
+async function runBoot(kernel: LocalKernel, wantedBoot: Boot, files: GuestFiles): Promise<Row[]> {
+  const { image, modules, series, hasModules } = kernel;
+  const begin = performance.now();
+  const suites = wantedBoot.tiers.map((tier) => `${tier} ${suiteOf(kernel, tier)}`);
+  const preemption = wantedBoot.preemption === "full" ? ["preempt=full"] : [];
+  const parameters = [...parametersOf(series), ...preemption];
+  const initrd = makeInitrd(modules, suites);
+  const limitMs = BOOT_LIMIT_MS + suites.length * SUITE_LIMIT_MS;
+  const outcome = await boot({ image, initrd, files, hasDisks: hasModules, parameters, limitMs });
+  const result = rowsOf(kernel, wantedBoot, outcome);
+  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+  for (const row of result) show(row, seconds);
+  return result;
+}
+
+/** At once, and all that its tests printed when it did not pass. */
+function show(row: Row, seconds: string): void {
+  const { version, preemption, tier, passed, failed } = row;
+  const what = `${version}, preempt=${preemption}, tier ${tier}: ${passed} passed, ${failed} failed`;
+  console.log(`${hasPassed(row) ? "✓" : "✗"} ${what}, ${seconds} s for the whole boot`);
+  if (!hasPassed(row)) console.log(`  ${row.log.replaceAll("\n", "\n  ")}`);
+}
