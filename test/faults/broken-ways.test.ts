@@ -38,6 +38,12 @@ describe("broken ways", function () {
     await rig.acknowledged();
   }
 
+  /** The codes that streams have ended with. */
+  function streamEnds(): string[] {
+    const streams = Object.entries(rig.delivery().status().streams);
+    return streams.flatMap(([code, count]) => (count > 0 ? [code] : []));
+  }
+
   async function revive(): Promise<void> {
     await sleep(200);
     await server.controls.restart();
@@ -144,7 +150,7 @@ describe("broken ways", function () {
     await rig.acknowledged();
     await rig.proxy.set({ kind: "open" });
     await rig.expectAllStored();
-    expect(Object.keys(rig.delivery().status().streams)).to.deep.equal(["OK"]);
+    expect(streamEnds()).to.deep.equal(["OK"]);
     expect(server.mostAtOnce()).to.equal(1);
   });
 
@@ -212,7 +218,7 @@ describe("broken ways", function () {
       while (performance.now() < untilMs);
     }
     await rig.expectAllStored();
-    expect(Object.keys(rig.delivery().status().streams)).to.deep.equal(["OK"]);
+    expect(streamEnds()).to.deep.equal(["OK"]);
     expect(rig.delivery().status().points).to.include({ dropped: 0, rejected: 0 });
   });
 });
