@@ -20,7 +20,7 @@ describe("top", function () {
 
   it("prints, once, what the target read in one interval by its own count", async () => {
     const file = makeFile(16 << 20);
-    const reader = await startReader(file.path, { pattern: "unaligned", bytes: 100_000, ops: 300 });
+    const reader = await startReader(file.path, { pattern: "unaligned", bytes: 100_000, ops: 100 });
     const top = startSidecar(["top", "--once", "--json", "--set", `target.pid=${reader.pid}`]);
     await top.seen(/target process found/);
     const truth = await reader.run();
