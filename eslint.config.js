@@ -23,7 +23,7 @@ function arrow(files, rules) {
 
 const outer = (names) => ({
   regex: `^(\\.\\./)+(${names.join("|")})[-a-z]*(/|\\.js$)`,
-  message: `only main, demo and agent may join the layers`,
+  message: `only main, demo, top and agent may join the layers`,
 });
 const configTypes = {
   regex: "^(\\.\\./)+config/",
@@ -62,18 +62,25 @@ export default tseslint.config(
     languageOptions: { globals: Object.fromEntries(nodeGlobals.map((name) => [name, "readonly"])) },
   },
   arrow("model/**/*", [{ regex: "^(?!\\./)", message: "model imports nothing outside itself" }]),
-  arrow("config/**/*", [outer(["kernel", "banyandb", "observe", "embedded", "agent", "main", "demo"])]),
+  arrow("config/**/*", [
+    outer(["kernel", "banyandb", "observe", "embedded", "agent", "main", "demo", "top"]),
+  ]),
   arrow("kernel/**/*", [
-    outer(["banyandb", "observe", "embedded", "gen", "agent", "main", "demo"]),
+    outer(["banyandb", "observe", "embedded", "gen", "agent", "main", "demo", "top"]),
     configTypes,
   ]),
-  arrow("banyandb/**/*", [outer(["kernel", "observe", "embedded", "agent", "main", "demo"]), configTypes]),
+  arrow("banyandb/**/*", [
+    outer(["kernel", "observe", "embedded", "agent", "main", "demo", "top"]),
+    configTypes,
+  ]),
   arrow("observe/**/*", [
-    outer(["kernel", "banyandb", "embedded", "gen", "agent", "main", "demo"]),
+    outer(["kernel", "banyandb", "embedded", "gen", "agent", "main", "demo", "top"]),
     configTypes,
   ]),
-  arrow("embedded/**/*", [outer(["kernel", "banyandb", "observe", "config", "agent", "main", "demo"])]),
+  arrow("embedded/**/*", [
+    outer(["kernel", "banyandb", "observe", "config", "agent", "main", "demo", "top"]),
+  ]),
   arrow("agent*", [
-    { regex: "^\\./(main|demo|embedded)(/|\\.js$)", message: "agent joins kernel, banyandb and observe" },
+    { regex: "^\\./(main|demo|top|embedded)(/|\\.js$)", message: "agent joins kernel, banyandb and observe" },
   ]),
 );

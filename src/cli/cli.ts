@@ -10,10 +10,12 @@ import { printConfigCommand } from "./print-config.js";
 import { reportError } from "./report-error.js";
 import { runCommand } from "./run.js";
 import { schemaCommand } from "./schema.js";
+import { topCommand } from "./top.js";
 
 const COMMANDS: readonly Command[] = [
   runCommand,
   demoCommand,
+  topCommand,
   checkCommand,
   schemaCommand,
   printConfigCommand,

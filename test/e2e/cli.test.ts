@@ -32,12 +32,12 @@ describe("the command line", function () {
     });
     const { code, stdout } = await runSidecar(["--help"]);
     expect(code).to.equal(0);
-    for (const name of ["run", "demo", "check", "schema", "print-config"]) {
+    for (const name of ["run", "demo", "top", "check", "schema", "print-config"]) {
       expect(stdout).to.match(new RegExp(`^  ${name} `, "m"));
     }
   });
 
-  for (const name of ["run", "demo", "check", "schema", "print-config"]) {
+  for (const name of ["run", "demo", "top", "check", "schema", "print-config"]) {
     it(`shows the help of ${name} with all keys of the configuration`, async () => {
       const { code, stdout, stderr } = await runSidecar([name, "--help"]);
       expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
