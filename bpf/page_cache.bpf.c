@@ -13,7 +13,6 @@
 #include "pressure.bpf.h"
 #include "reads_filemap.bpf.h"
 #include "reads_tracing.bpf.h"
-#include "self_test.bpf.h"
 #include "targets.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

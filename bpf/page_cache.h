@@ -139,6 +139,12 @@ enum pressure_scope {
 #define DEVICES_MAX 8
 #define COMM_BYTES  16
 
+/* The self-test: who reads, and what was seen of preemption while a program ran. */
+struct self_test {
+	unsigned int tgid;
+	unsigned int result;
+};
+
 enum self_test_result {
 	SELF_TEST_NOT_RUN,
 	SELF_TEST_UNKNOWN,
@@ -168,9 +174,6 @@ struct control {
 	unsigned int device_count;
 	/* Whether the classic tracepoints count, instead of the raw ones. */
 	unsigned int count_records;
-	/* The self-test: who reads, and what was seen of preemption while a program ran. */
-	unsigned int self_test_tgid;
-	unsigned int self_test_result;
 	unsigned int device[DEVICES_MAX];
 	/* Name of the target as its threads have it right after execve; empty where it is not known
 	 * by name. */
@@ -179,7 +182,7 @@ struct control {
 	/* Monotonic time at which a program took the slot; 0 where user space did. */
 	unsigned long long taken_ns[TARGETS_MAX];
 };
-_Static_assert(sizeof(struct control) == 48 + 4 * DEVICES_MAX + COMM_BYTES + 12 * TARGETS_MAX,
+_Static_assert(sizeof(struct control) == 40 + 4 * DEVICES_MAX + COMM_BYTES + 12 * TARGETS_MAX,
 	       "struct control has a hole");
 
 /* A directory of the target; dev as the kernel encodes it (major << 20 | minor). */

@@ -1,9 +1,12 @@
 /* The compiled BPF programs as bytes of the addon, so that the two cannot be of different builds. */
 	.section .rodata
-	.global bpf_object_begin
-	.global bpf_object_end
+	.global page_cache_begin, page_cache_end, self_test_begin, self_test_end
 	.balign 8
-bpf_object_begin:
-	.incbin BPF_OBJECT
-bpf_object_end:
+page_cache_begin:
+	.incbin PAGE_CACHE_OBJECT
+page_cache_end:
+	.balign 8
+self_test_begin:
+	.incbin SELF_TEST_OBJECT
+self_test_end:
 	.section .note.GNU-stack, "", %progbits

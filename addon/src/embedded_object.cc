@@ -1,19 +1,29 @@
 #include "embedded_object.h"
 
 #include <cerrno>
+#include <string>
 
 #include "bpf_error.h"
 
 extern "C" {
-extern const char bpf_object_begin[];
-extern const char bpf_object_end[];
+extern const char page_cache_begin[];
+extern const char page_cache_end[];
+extern const char self_test_begin[];
+extern const char self_test_end[];
 }
 
-ObjectPtr OpenEmbeddedObject() {
+namespace {
+
+ObjectPtr Open(const char* name, const char* begin, const char* end) {
   LibbpfLog log;
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "page_cache");
-  const size_t bytes = static_cast<size_t>(bpf_object_end - bpf_object_begin);
-  ObjectPtr object(bpf_object__open_mem(bpf_object_begin, bytes, &options));
-  if (!object) throw BpfError("open", "BPF object page_cache", errno, log.Tail());
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+  ObjectPtr object(bpf_object__open_mem(begin, static_cast<size_t>(end - begin), &options));
+  if (!object) throw BpfError("open", std::string("BPF object ") + name, errno, log.Tail());
   return object;
 }
+
+}  // namespace
+
+ObjectPtr OpenEmbeddedObject() { return Open("page_cache", page_cache_begin, page_cache_end); }
+
+ObjectPtr OpenSelfTest() { return Open("self_test", self_test_begin, self_test_end); }

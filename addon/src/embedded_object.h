@@ -4,7 +4,10 @@
 
 #include "handles.h"
 
-// Opens a fresh copy, not loaded. Throws BpfError.
+// Opens a fresh copy of the programs that count, not loaded. Throws BpfError.
 ObjectPtr OpenEmbeddedObject();
+
+// The same of the self-test. Throws BpfError.
+ObjectPtr OpenSelfTest();
 
 #endif  // ADDON_EMBEDDED_OBJECT_H_

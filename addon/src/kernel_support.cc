@@ -150,24 +150,20 @@ void ReadOwnFile() {
 
 Answer AskForPreemption() {
   LibbpfLog log;
-  const ObjectPtr object = OpenEmbeddedObject();
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, object.get()) {
-    bpf_program__set_autoload(program, bpf_program__name(program) == std::string(kSelfTest));
-  }
+  const ObjectPtr object = OpenSelfTest();
   // On kernels without the tracepoint or the symbol the load fails, and the question stays open.
   if (bpf_object__load(object.get()) != 0) return Answer::kUnknown;
   const bpf_map* bss = bpf_object__find_map_by_name(object.get(), ".bss");
   void* address =
-      mmap(nullptr, sizeof(control), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bss), 0);
+      mmap(nullptr, sizeof(self_test), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bss), 0);
   if (address == MAP_FAILED) return Answer::kUnknown;
-  const Mapping mapping(address, sizeof(control));
-  auto* shared = static_cast<volatile control*>(address);
-  shared->self_test_tgid = static_cast<unsigned int>(getpid());
+  const Mapping mapping(address, sizeof(self_test));
+  auto* shared = static_cast<volatile self_test*>(address);
+  shared->tgid = static_cast<unsigned int>(getpid());
   const LinkPtr link(
       bpf_program__attach(bpf_object__find_program_by_name(object.get(), kSelfTest)));
   if (link) ReadOwnFile();
-  switch (shared->self_test_result) {
+  switch (shared->result) {
     case SELF_TEST_ON:
       return Answer::kYes;
     case SELF_TEST_OFF:
@@ -213,7 +209,6 @@ KernelFacts ProbeKernel() {
   const ObjectPtr object = OpenEmbeddedObject();
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object.get()) {
-    if (bpf_program__name(program) == std::string(kSelfTest)) continue;
     facts.hooks.push_back(allowed ? ExamineHook(types.get(), program)
                                   : AskForHook(types.get(), program));
   }

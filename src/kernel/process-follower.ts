@@ -28,8 +28,9 @@ export function followProcesses(source: ProcessSource, selector: TargetConfig, l
       const all = resolver.resolve(source.tasks());
       const found = all.slice(0, source.targetsMax);
       const before = targets ?? [];
-      if (targets && sameProcesses(found, targets)) return [];
+      // Every time: a program may have taken one that cannot be seen from here, of another pid namespace.
       source.setTargets(found.map(({ task }) => task.tgid));
+      if (targets && sameProcesses(found, targets)) return [];
       logChange(log, before, found);
       if (all.length > found.length)
         log.warn("more processes match than can be counted", { matching: all.length, counted: found.length });

@@ -1,16 +1,20 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Whether raw tracepoints run with preemption off on this kernel. Where they do not (7.0 and
  * later), a program that is preempted makes the same program on that CPU miss all events until it
- * goes on, and counts must be taken otherwise. Run once by user space on a read of its own.
+ * goes on, and counts must be taken otherwise. Run once by user space on a read of its own. An
+ * object of its own, because before 1.3 libbpf searches for a missing symbol in ways that need
+ * CAP_SYS_ADMIN, and one of the two below always misses.
  */
-#ifndef SELF_TEST_BPF_H
-#define SELF_TEST_BPF_H
-
 #include "kernel_types.h"
-#include "maps.bpf.h"
+#include "page_cache.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* In .bss, which user space maps. */
+volatile struct self_test self_test;
 
 struct pcpu_hot {
 	int preempt_count;
@@ -28,17 +32,13 @@ int self_test_preemption(u64 *ctx)
 {
 	int count = -1;
 
-	if (current_tgid() != control.self_test_tgid)
+	if (bpf_get_current_pid_tgid() >> 32 != self_test.tgid)
 		return 0;
 	if (&__preempt_count)
 		count = *(int *)bpf_this_cpu_ptr(&__preempt_count) & PREEMPT_COUNT_MASK;
 	else if (&pcpu_hot)
 		count = ((struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count &
 			PREEMPT_COUNT_MASK;
-	control.self_test_result = count < 0 ? SELF_TEST_UNKNOWN
-				   : count   ? SELF_TEST_OFF
-					     : SELF_TEST_ON;
+	self_test.result = count < 0 ? SELF_TEST_UNKNOWN : count ? SELF_TEST_OFF : SELF_TEST_ON;
 	return 0;
 }
-
-#endif /* SELF_TEST_BPF_H */
