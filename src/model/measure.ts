@@ -27,6 +27,9 @@ interface FieldBase {
   readonly name: string;
   readonly unit: string;
   readonly description: string;
+  /** For people: what makes it grow, and what to do about it. */
+  readonly cause?: string;
+  readonly action?: string;
   readonly prometheus: PrometheusName | undefined;
 }
 
@@ -52,6 +55,8 @@ export type FieldSpec = CountField | PercentField;
 export interface MeasureSpec {
   readonly name: string;
   readonly description: string;
+  /** For people: what else must be known. */
+  readonly notes?: string;
   /** Tags beyond the identity tags of the group, in entity order. */
   readonly tags: readonly TagSpec[];
   readonly fields: readonly FieldSpec[];
@@ -107,6 +112,11 @@ class Reader {
     const value = this.object[key];
     if (typeof value === "string" && value !== "") return value;
     return this.fail(`${key} is not a non-empty string`);
+  }
+
+  /** An object with that property, or without it where the file does not have it. */
+  text<Key extends string>(key: Key): { readonly [K in Key]?: string } {
+    return this.object[key] === undefined ? {} : ({ [key]: this.string(key) } as Record<Key, string>);
   }
 
   strings(key: string): string[] {
@@ -200,6 +210,8 @@ export function parseMeasure(file: string, json: unknown): MeasureSpec {
       name: entry.string("name"),
       unit: entry.string("unit"),
       description: entry.string("description"),
+      ...entry.text("cause"),
+      ...entry.text("action"),
       prometheus: parsePrometheus(entry),
     };
     if (fields.some((field) => field.name === base.name)) entry.fail(`field ${base.name} is declared twice`);
@@ -218,6 +230,7 @@ export function parseMeasure(file: string, json: unknown): MeasureSpec {
   return {
     name: root.string("measure"),
     description: root.string("description"),
+    ...root.text("notes"),
     tags: parseTags(root, "tags"),
     fields,
     sources,
