@@ -27,9 +27,9 @@ const NEEDS = { kernel: [...BPF_NEEDS, HOST_PIDS], e2e: BPF_NEEDS };
 
 /**
  * Returns {passed, failed, problem}: the numbers of tests, and in words what else went wrong, undefined when
- * nothing did. `node` is the path of the Node to use.
+ * nothing did. `node` is the path of the Node to use, or a list with what starts it and its own options.
  */
-export async function runSuite(name, node) {
+export async function runSuite(name, node, env = {}) {
   const missing = (NEEDS[name] ?? []).filter(({ here }) => !here()).map(({ what }) => what);
   if (missing.length > 0) {
     return { passed: 0, failed: 0, problem: `not run, since this is missing: ${missing.join("; ")}` };
@@ -39,7 +39,7 @@ export async function runSuite(name, node) {
   const folder = mkdtempSync(join(tmpdir(), "mocha-"));
   try {
     const resultsFile = join(folder, "results.json");
-    const problem = await mocha(node, tests, resultsFile);
+    const problem = await mocha([node].flat(), env, tests, resultsFile);
     if (!existsSync(resultsFile)) return { passed: 0, failed: 0, problem: problem ?? "mocha did not finish" };
     const { passed, failed } = JSON.parse(readFileSync(resultsFile, "utf8"));
     // mocha's exit code is the number of failures, which are counted already.
@@ -50,11 +50,13 @@ export async function runSuite(name, node) {
 }
 
 /** Resolves with the problem, or with undefined when mocha ended by itself with exit code 0. */
-function mocha(node, tests, resultsFile) {
+function mocha([program, ...options], env, tests, resultsFile) {
   const args = ["--enable-source-maps", "node_modules/mocha/bin/mocha.js", "--reporter", ".ci/reporter.mjs"];
   return new Promise((resolve) => {
-    const child = spawn(node, [...args, "--reporter-option", `results=${resultsFile}`, ...tests], {
+    const all = [...options, ...args, "--reporter-option", `results=${resultsFile}`, ...tests];
+    const child = spawn(program, all, {
       stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, ...env },
     });
     let problem;
     const kill = (reason) => {

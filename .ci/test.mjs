@@ -4,9 +4,11 @@
  *
  *   node .ci/test.mjs [STEP...]     the set-up and these steps only
  */
+import { buildSanitized, sanitizedNode, sanitizerEnv } from "./sanitizers.mjs";
 import { files, setUp } from "./setup.mjs";
 import { StepError, run, step } from "./step.mjs";
 import { runSuite } from "./suite.mjs";
+import { runVms } from "./vm.mjs";
 
 const STEPS = {
   format: (name) => tool(name, "prettier", "--check", "--log-level", "warn", "."),
@@ -16,6 +18,8 @@ const STEPS = {
   unit: (name) => suite(name),
   integration: (name) => suite(name),
   kernel: (name) => suite(name),
+  sanitizers: (name) => sanitizers(name),
+  vm: () => virtualMachines(),
   e2e: (name) => suite(name),
   faults: (name) => suite(name),
   node22: (name) => portableSuites(name, 22),
@@ -35,9 +39,10 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 // Without the set-up nothing that follows would tell anything.
-if (await counted("set-up", () => setUp({ forTests: true }))) {
-  const usual = Object.keys(STEPS).filter((name) => !ONLY_BY_NAME.includes(name));
-  for (const name of chosen.length > 0 ? chosen : usual) await STEPS[name](name);
+const usual = Object.keys(STEPS).filter((name) => !ONLY_BY_NAME.includes(name));
+const steps = chosen.length > 0 ? chosen : usual;
+if (await counted("set-up", () => setUp({ forTests: true, forVm: steps.includes("vm") }))) {
+  for (const name of steps) await STEPS[name](name);
 }
 if (failures.length > 0) console.log(`\nFailed: ${failures.join("; ")}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
@@ -78,7 +83,11 @@ function sourcesInC() {
 async function suite(name, node = { path: process.execPath, version: process.version }) {
   const label = `${name} on Node ${node.version}`;
   console.log(label);
-  const { passed, failed, problem } = await runSuite(name, node.path);
+  add(label, await runSuite(name, node.path));
+}
+
+/** Adds the numbers of a suite, and what kept it from having any, to those of all. */
+function add(label, { passed, failed, problem }) {
   total.passed += passed;
   total.failed += failed;
   if (failed > 0) failures.push(label);
@@ -87,6 +96,22 @@ async function suite(name, node = { path: process.execPath, version: process.ver
     total.failed++;
     failures.push(label);
   }
+}
+
+/** The suite of the addon again, in a build that notices bad accesses, undefined behaviour and leaks. */
+async function sanitizers(name) {
+  const built = await counted(name, () => step(process.stdout, "addon with sanitizers", buildSanitized));
+  if (!built) return;
+  const label = "kernel with sanitizers";
+  console.log(label);
+  add(label, await runSuite("kernel", sanitizedNode(), sanitizerEnv()));
+}
+
+/** The suite of the addon on two other kernels; `npm run test:vm` has all of them. */
+async function virtualMachines() {
+  const label = "kernel in virtual machines";
+  console.log(label);
+  add(label, await runVms());
 }
 
 /** The suites that need nothing but Node, on another major version of it, which comes from npm. */

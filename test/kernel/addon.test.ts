@@ -10,8 +10,13 @@ const ADDON = `${packageRoot}/build/sidecar.node`;
 
 type Kind = "prog" | "map" | "link";
 
+interface Held {
+  readonly kind: Kind;
+  readonly id: number;
+}
+
 /** Programs, maps and links that this process holds, by the kernel's own list of its descriptors. */
-function heldIds(): { kind: Kind; id: number }[] {
+function heldIds(): Held[] {
   return readdirSync("/proc/self/fdinfo").flatMap((fd) => {
     const match = /^(prog|map|link)_id:\s+(\d+)$/m.exec(fdinfo(fd));
     return match ? [{ kind: match[1] as Kind, id: Number(match[2]) }] : [];
@@ -27,10 +32,14 @@ function fdinfo(fd: string): string {
   }
 }
 
-/** Whether the kernel still has it, by bpftool. */
-function exists({ kind, id }: { kind: Kind; id: number }): boolean {
-  const text = execFileSync("bpftool", ["--json", kind, "show"], { encoding: "utf8" });
-  return (JSON.parse(text) as { id: number }[]).some((object) => object.id === id);
+/** Those of them that the kernel still has, by bpftool. */
+function existing(held: readonly Held[]): Held[] {
+  const ids = (kind: Kind) => {
+    const text = execFileSync("bpftool", ["--json", kind, "show"], { encoding: "utf8" });
+    return (JSON.parse(text) as { id: number }[]).map(({ id }) => id);
+  };
+  const present = { prog: ids("prog"), map: ids("map"), link: ids("link") };
+  return held.filter(({ kind, id }) => present[kind].includes(id));
 }
 
 interface DumpedEntry {
@@ -87,10 +96,10 @@ describe("addon", function () {
     const probe = openProbe(addon);
     const held = heldIds();
     expect(new Set(held.map(({ kind }) => kind))).to.deep.equal(new Set(["prog", "map", "link"]));
-    expect(held.every(exists)).to.equal(true);
+    expect(existing(held)).to.deep.equal(held);
     probe.close();
     expect(heldIds()).to.deep.equal([]);
-    await expectSoon(() => held.filter(exists), []);
+    await expectSoon(() => existing(held), []);
   });
 
   it("closes and detaches any number of times, and says so when it is used afterwards", () => {

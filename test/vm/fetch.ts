@@ -24,6 +24,8 @@ const run = promisify(execFile);
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /** What must be loaded to see the disks of the machine; what a kernel has built in has no file. */
 const MODULES: readonly string[] = ["virtio_pci", "virtio_blk", "ext4"];
+/** A mirror that says nothing for so long is tried again. */
+const NETWORK_LIMIT_SEC = 20;
 /** Lists of a few suites and names of all packages fit in this. */
 const OUTPUT_MAX_BYTES = 64 << 20;
 
@@ -114,6 +116,9 @@ async function openApt(folder: string): Promise<Apt> {
     "Dir::Cache::pkgcache": "pkgcache.bin",
     "Dir::Cache::srcpkgcache": "",
     "Acquire::Languages": "none",
+    "Acquire::Retries": "2",
+    "Acquire::http::Timeout": String(NETWORK_LIMIT_SEC),
+    "Acquire::https::Timeout": String(NETWORK_LIMIT_SEC),
     "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
     "APT::Architecture": "amd64",
     "APT::Sandbox::User": "",

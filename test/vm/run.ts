@@ -2,11 +2,11 @@
  * The matrix: boots each kernel and runs the kernel tests in it, then prints one table. The last line is
  * `N passed, N failed`, where each test counts, and each thing that kept tests from running.
  *
- *   node dist/test/vm/run.js [--kernels 6.12,newest] [--preemption default] [--tiers auto]
+ *   node dist/test/vm/run.js [--kernels 6.12,newest] [--preemption default] [--tiers auto] [--results FILE]
  *
- * Each option is a list; without it, all that kernels.ts has.
+ * The first three are lists; without them, all that kernels.ts has. The file gets the last line as JSON.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -15,6 +15,7 @@ import { boot } from "./boot.js";
 import { openKernelSource, type LocalKernel } from "./fetch.js";
 import { makeGuestFiles, type GuestFiles } from "./image.js";
 import { makeInitrd } from "./initrd.js";
+import { withProgress } from "./progress.js";
 import {
   KERNELS_MIN,
   bootsOf,
@@ -28,17 +29,27 @@ import { formatTable, hasPassed, rowsOf, rowsWithout, total, type Row } from "./
 
 /** One guest keeps about one processor busy. */
 const BOOTS_AT_A_TIME = 2;
-/** A guest that hangs is ended. A boot takes 5 s, a suite one minute, or three on a busy machine. */
+/** A guest that hangs is ended. A boot takes 5 s, a suite one minute, or seven on a busy machine. */
 const BOOT_LIMIT_MS = 60_000;
-const SUITE_LIMIT_MS = 4 * 60_000;
+const SUITE_LIMIT_MS = 8 * 60_000;
 
 // Without a handler a signal ends the process before its exit handlers run.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 const { values: options } = parseArgs({
-  options: { kernels: { type: "string" }, preemption: { type: "string" }, tiers: { type: "string" } },
+  options: {
+    kernels: { type: "string" },
+    preemption: { type: "string" },
+    tiers: { type: "string" },
+    results: { type: "string" },
+  },
 });
-const source = await openKernelSource();
+const source = await withProgress("asking the mirror for kernels", openKernelSource).catch(
+  (error: unknown) => {
+    console.log(`no kernel can be had: ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(1);
+  },
+);
 const { served } = source;
 const chosen = chosenSeries(options.kernels);
 const wanted = chosen.flatMap((name) => served.filter(({ series }) => series === name));
@@ -49,6 +60,7 @@ console.log(`\n${formatTable(rows, absent)}\n`);
 const { passed, failed, problems } = total(rows, options.kernels === undefined ? KERNELS_MIN : chosen.length);
 for (const problem of problems) console.log(problem);
 console.log(`${passed} passed, ${failed} failed`);
+if (options.results !== undefined) writeFileSync(options.results, JSON.stringify({ passed, failed }));
 process.exitCode = failed > 0 ? 1 : 0;
 
 /** The whole matrix, or the series that the option lists; `newest` is the newest that is served. */
@@ -63,7 +75,7 @@ async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
   const results = kernels.map(async (one) => {
     const wantedBoots = chosenBoots(one.series);
     try {
-      const kernel = await queue.add(() => source.fetch(one));
+      const kernel = await queue.add(() => withProgress(`fetching ${one.version}`, () => source.fetch(one)));
       return await Promise.all(wantedBoots.map((each) => queue.add(() => runBoot(kernel, each, files))));
     } catch (error) {
       return wantedBoots.map((each) => rowsWithout(one, each, String(error)));
@@ -98,7 +110,9 @@ async function runBoot(kernel: LocalKernel, wantedBoot: Boot, files: GuestFiles)
   const parameters = [...parametersOf(series), ...preemption];
   const initrd = makeInitrd(modules, suites);
   const limitMs = BOOT_LIMIT_MS + suites.length * SUITE_LIMIT_MS;
-  const outcome = await boot({ image, initrd, files, hasDisks: hasModules, parameters, limitMs });
+  const machine = { image, initrd, files, hasDisks: hasModules, parameters, limitMs };
+  const name = `${kernel.version}, preempt=${wantedBoot.preemption}, ${wantedBoot.tiers.join(", ")}`;
+  const outcome = await withProgress(name, () => boot(machine));
   const result = rowsOf(kernel, wantedBoot, outcome);
   const seconds = ((performance.now() - begin) / 1000).toFixed(1);
   for (const row of result) show(row, seconds);
