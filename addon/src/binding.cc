@@ -366,6 +366,18 @@ Napi::Value ProbeFeatures(const Napi::CallbackInfo& info) {
   });
 }
 
+// CONFIG_NR_CPUS of x86-64 is at most this (arch/x86/Kconfig).
+constexpr uint32_t kCpusMax = 8192;
+
+Napi::Value MapBytes(const Napi::CallbackInfo& info) {
+  const auto names = ToStrings(info[0], "programs");
+  const uint32_t cpus = ToUint32(info[1], kCpusMax, "possibleCpus");
+  return Guard(info.Env(), [&] {
+    const uint64_t bytes = PageCacheProbe::MapBytesAt(names, static_cast<int>(cpus));
+    return Napi::Value(Napi::Number::New(info.Env(), static_cast<double>(bytes)));
+  });
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // The class itself stays inside: open() is the only way to make one.
   auto constructor = Napi::Persistent(Probe::Define(env));
@@ -375,6 +387,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
                                constructor))](const Napi::CallbackInfo& info) -> Napi::Value {
                             return constructor->New({info[0]});
                           }));
+  exports.Set("mapBytes", Napi::Function::New<MapBytes>(env));
   exports.Set("probeFeatures", Napi::Function::New<ProbeFeatures>(env));
   exports.Set("counterNames", ToArray(env, kCounterNames, [&](const char* name) {
                 return Napi::String::New(env, name);

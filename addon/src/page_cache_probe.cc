@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include "embedded_object.h"
+#include "map_memory.h"
 #include "target_slots.h"
 
 namespace {
@@ -71,6 +72,13 @@ ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus) {
   }
   bpf_map__set_autocreate(FindMap(object.get(), "inodes_by_number"), records);
   return object;
+}
+
+uint64_t SumMaps(const bpf_object* object, int possible_cpus) {
+  uint64_t bytes = 0;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) bytes += MapMemory(map, possible_cpus);
+  return bytes;
 }
 
 std::optional<BpfError> Load(bpf_object* object, const std::string& what) {
@@ -306,12 +314,8 @@ void PageCacheProbe::Detach() {
   task_iterator_.reset();
 }
 
-uint64_t PageCacheProbe::MapBytes() const {
-  uint64_t bytes = 0;
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, object_.get()) {
-    bytes +=
-        uint64_t{bpf_map__max_entries(map)} * (bpf_map__key_size(map) + bpf_map__value_size(map));
-  }
-  return bytes;
+uint64_t PageCacheProbe::MapBytes() const { return SumMaps(object_.get(), possible_cpus_); }
+
+uint64_t PageCacheProbe::MapBytesAt(const std::vector<std::string>& names, int possible_cpus) {
+  return SumMaps(OpenWith(names, possible_cpus).get(), possible_cpus);
 }

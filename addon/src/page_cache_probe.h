@@ -104,6 +104,9 @@ class PageCacheProbe {
   // Bytes of kernel memory that the maps hold.
   uint64_t MapBytes() const;
 
+  // The same for these programs on a machine with so many possible CPUs; loads nothing.
+  static uint64_t MapBytesAt(const std::vector<std::string>& names, int possible_cpus);
+
  private:
   void Attach(Program* program);
 

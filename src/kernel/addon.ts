@@ -58,7 +58,7 @@ export interface Task {
 }
 
 export interface NativeStats {
-  /** Keys and values of all maps at their full size, in bytes. */
+  /** Memory that the kernel accounts to the maps, in bytes. */
   readonly mapBytes: number;
   readonly programs: readonly {
     readonly name: string;
@@ -119,6 +119,11 @@ export interface NativeAddon {
   probeFeatures(): KernelFacts;
   /** Loads the named programs and attaches those that are not spare; throws where none can be loaded. */
   open(options: { readonly programs: readonly string[]; readonly spare?: readonly string[] }): NativeProbe;
+  /**
+   * Kernel memory in bytes that the maps for these programs take on a machine with so many possible CPUs; a
+   * computation, that loads nothing.
+   */
+  mapBytes(programs: readonly string[], possibleCpus: number): number;
   readonly counterNames: readonly string[];
   readonly pressureNames: readonly string[];
   readonly adviceNames: readonly string[];
