@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pages that leave the page cache. An eviction belongs to the target because of the file, whoever
+ * Pages that leave the page cache. An eviction belongs to a target because of the file, whoever
  * runs the reclaim or removes the file.
  */
 #ifndef EVICTIONS_BPF_H
@@ -34,16 +34,17 @@ int on_delete(u64 *ctx)
 		return 0;
 
 	struct task_struct *task = current_task();
+	u32 target = target_identity(current_tgid());
 	u64 pages = folio_pages(folio);
 
 	u32 flags = TASK_READ(task, flags);
 	u64 index = folio_index(folio);
 
-	hints_at_eviction(&key, index, pages);
+	hints_at_eviction(class.identity, &key, index, pages);
 	if (flags & PF_KSWAPD) {
 		ADD(c, pages_evicted_kswapd, pages);
 	} else if (flags & PF_MEMALLOC) {
-		if (is_target(current_tgid()))
+		if (target == class.identity + 1u)
 			ADD(c, pages_evicted_direct, pages);
 		else
 			ADD(c, pages_evicted_foreign, pages);
@@ -52,8 +53,8 @@ int on_delete(u64 *ctx)
 
 		if (is_hint(nr)) {
 			ADD(c, pages_evicted_hint, pages);
-			if (is_target(current_tgid()))
-				hint_dropped(task, nr, &key, index, pages);
+			if (target)
+				hint_dropped(target - 1, task, nr, &key, index, pages);
 		} else if (is_truncation(nr) || BPF_CORE_READ(inode, i_nlink) == 0) {
 			ADD(c, pages_evicted_truncate, pages);
 		} else {

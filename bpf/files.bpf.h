@@ -71,12 +71,18 @@ static __always_inline u32 *kind_of_file(const void *name)
 	return dot ? kind_by_name(NAME_IS_EXTENSION, name + dot) : NULL;
 }
 
-/* Looks for the file's component; not found is an answer too, until the directories change. */
-static __always_inline struct inode_class resolve(struct inode *inode, u32 dev)
+/*
+ * Looks for the file's component; not found is an answer too, until the directories change.
+ * @identity: whose file it is where that does not tell
+ */
+static __always_inline struct inode_class resolve(struct inode *inode, u32 dev, u32 identity)
 {
-	struct inode_class class = { .component = COMPONENT_UNKNOWN, .epoch = control.epoch };
+	struct inode_class class = { .component = identity,
+				     .identity = identity,
+				     .epoch = control.epoch };
 	const void *alias = BPF_CORE_READ(inode, i_dentry.first);
-	u32 *known, *kind, kind_value = 0;
+	struct directory_class *known;
+	u32 *kind, kind_value = 0;
 	bool by_directory = false;
 
 	if (!alias || !on_known_device(dev))
@@ -99,7 +105,8 @@ static __always_inline struct inode_class resolve(struct inode *inode, u32 dev)
 
 		known = bpf_map_lookup_elem(&directories, &key);
 		if (known) {
-			class.component = *known + (kind_value & (FILE_KINDS - 1));
+			class.component = known->base + (kind_value & (FILE_KINDS - 1));
+			class.identity = known->identity;
 			class.found = true;
 			break;
 		}
@@ -121,35 +128,39 @@ static __always_inline bool is_current(const struct inode_class *class)
 	return class->found || class->epoch == control.epoch;
 }
 
-/* Class of a file of the target; a file seen for the first time is remembered. */
+/* Class of a file that a target touches; a file seen for the first time is remembered. */
 static __always_inline struct inode_class class_in_lru(struct inode *inode,
-						       const struct inode_key *key)
+						       const struct inode_key *key, u32 identity)
 {
 	struct inode_class *known = bpf_map_lookup_elem(&inodes, key);
 
-	if (known && is_current(known))
-		return *known;
+	if (known) {
+		if (is_current(known))
+			return *known;
+		identity = known->identity;
+	}
 
-	struct inode_class fresh = resolve(inode, key->dev);
+	struct inode_class fresh = resolve(inode, key->dev, identity);
 
 	bpf_map_update_elem(&inodes, key, &fresh, BPF_ANY);
 	return fresh;
 }
 
-static __always_inline struct inode_class class_of(struct inode *inode, const struct inode_key *key)
+static __always_inline struct inode_class class_of(struct inode *inode, const struct inode_key *key,
+						   u32 identity)
 {
 	u32 index = bpf_get_smp_processor_id() * INODE_CACHE_SLOTS +
 		    (key->ino & (INODE_CACHE_SLOTS - 1));
 	struct inode_slot *slot = bpf_map_lookup_elem(&inode_cache, &index);
 
 	if (!slot)
-		return class_in_lru(inode, key);
+		return class_in_lru(inode, key, identity);
 	if (slot->key.ino == key->ino && slot->key.generation == key->generation &&
 	    slot->key.dev == key->dev && is_current(&slot->class) &&
 	    ++slot->uses % INODE_REFRESH_USES)
 		return slot->class;
 
-	struct inode_class class = class_in_lru(inode, key);
+	struct inode_class class = class_in_lru(inode, key, identity);
 
 	/* Invalid while it changes, for whoever interrupts this program on its CPU. */
 	slot->key.ino = 0;
@@ -164,8 +175,17 @@ static __always_inline struct inode_class class_of(struct inode *inode, const st
 }
 
 /*
+ * Where a target's own doing is counted: under the component of its file; under its unknown files
+ * where the file is not its own.
+ */
+static __always_inline struct counters *counters_for(struct inode_class class, u32 identity)
+{
+	return counters_of(class.identity == identity ? class.component : identity);
+}
+
+/*
  * Class of a file whose pages leave, which concerns every file of the machine: false for one that
- * is neither remembered nor in a directory of the target.
+ * is neither remembered nor in a directory of a target.
  */
 static __always_inline bool class_if_ours(struct inode *inode, const struct inode_key *key,
 					  struct inode_class *class)
@@ -173,12 +193,12 @@ static __always_inline bool class_if_ours(struct inode *inode, const struct inod
 	struct inode_class *known = bpf_map_lookup_elem(&inodes, key);
 
 	if (known) {
-		*class = is_current(known) ? *known : class_in_lru(inode, key);
+		*class = is_current(known) ? *known : class_in_lru(inode, key, known->identity);
 		return true;
 	}
 	if (!on_known_device(key->dev))
 		return false;
-	*class = resolve(inode, key->dev);
+	*class = resolve(inode, key->dev, 0);
 	return class->found;
 }
 

@@ -62,20 +62,21 @@ struct {
 	__type(value, struct asked_range);
 } asked SEC(".maps");
 
-/* [cpu][advice], mapped by user space. */
+/* [cpu][identity][advice], mapped by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PER_CPU(ADVICE_COUNT));
+	__uint(max_entries, PER_CPU(IDENTITIES_MAX *ADVICE_COUNT));
 	__type(key, u32);
 	__type(value, struct hints);
 } hints SEC(".maps");
 
 #define ADD_HINT(record, name, n) __sync_fetch_and_add(&(record)->value[HINT_##name], (n))
 
-static __always_inline struct hints *hints_of(u32 advice)
+static __always_inline struct hints *hints_of(u32 identity, u32 advice)
 {
-	u32 key = bpf_get_smp_processor_id() * ADVICE_COUNT + advice;
+	u32 row = bpf_get_smp_processor_id() * IDENTITIES_MAX + (identity & (IDENTITIES_MAX - 1));
+	u32 key = row * ADVICE_COUNT + advice;
 
 	return bpf_map_lookup_elem(&hints, &key);
 }
@@ -168,11 +169,11 @@ static __always_inline u64 take_marks(void *map, const struct inode_key *inode, 
 	return taken;
 }
 
-/* The target's WILLNEED has loaded pages. */
-static __always_inline void hint_loaded(struct task_struct *task, long nr,
+/* A target's WILLNEED has loaded pages. */
+static __always_inline void hint_loaded(u32 identity, struct task_struct *task, long nr,
 					const struct inode_key *inode, u64 index, u64 pages)
 {
-	struct hints *h = hints_of(ADVICE_willneed);
+	struct hints *h = hints_of(identity, ADVICE_willneed);
 
 	if (!h || running_advice(task, nr) != ADVICE_willneed)
 		return;
@@ -193,11 +194,11 @@ static __always_inline void hint_loaded(struct task_struct *task, long nr,
 	control.prefetching = 1;
 }
 
-/* The target's DONTNEED has dropped pages. */
-static __always_inline void hint_dropped(struct task_struct *task, long nr,
+/* A target's DONTNEED has dropped pages. */
+static __always_inline void hint_dropped(u32 identity, struct task_struct *task, long nr,
 					 const struct inode_key *inode, u64 index, u64 pages)
 {
-	struct hints *h = hints_of(ADVICE_dontneed);
+	struct hints *h = hints_of(identity, ADVICE_dontneed);
 
 	if (!h || running_advice(task, nr) != ADVICE_dontneed)
 		return;
@@ -210,11 +211,11 @@ static __always_inline void hint_dropped(struct task_struct *task, long nr,
 }
 
 /* Pages [begin, end) were missed by a read or a fault. */
-static __always_inline void hints_at_miss(struct counters *c, const struct inode_key *inode,
-					  u64 begin, u64 end)
+static __always_inline void hints_at_miss(u32 identity, struct counters *c,
+					  const struct inode_key *inode, u64 begin, u64 end)
 {
 	if (control.dropping) {
-		struct hints *h = hints_of(ADVICE_dontneed);
+		struct hints *h = hints_of(identity, ADVICE_dontneed);
 		u64 pages = take_marks(&dropped, inode, begin, end - 1, REFAULT_WINDOW_NS);
 
 		if (pages && h) {
@@ -223,7 +224,7 @@ static __always_inline void hints_at_miss(struct counters *c, const struct inode
 		}
 	}
 	if (control.prefetching) {
-		struct hints *h = hints_of(ADVICE_willneed);
+		struct hints *h = hints_of(identity, ADVICE_willneed);
 		struct asked_range *range = bpf_map_lookup_elem(&asked, inode);
 
 		if (!h || !range || bpf_ktime_get_ns() - range->time_ns > REFAULT_WINDOW_NS)
@@ -239,14 +240,14 @@ static __always_inline void hints_at_miss(struct counters *c, const struct inode
  * Not inlined, and with numbers for arguments, which 5.10 asks for: so the verifier looks at it
  * once for a program and not once for each way there (55 000 instructions less of 90 000).
  */
-__noinline int take_used(u64 ino, u64 dev_and_generation, u64 first, u64 last)
+__noinline int take_used(u32 identity, u64 ino, u64 dev_and_generation, u64 first, u64 last)
 {
 	struct inode_key inode = {
 		.ino = ino,
 		.dev = dev_and_generation >> 32,
 		.generation = dev_and_generation,
 	};
-	struct hints *h = hints_of(ADVICE_willneed);
+	struct hints *h = hints_of(identity, ADVICE_willneed);
 	u64 used = 0;
 
 	for (u32 i = 0; i < READ_CHUNKS_MAX; i++) {
@@ -261,21 +262,24 @@ __noinline int take_used(u64 ino, u64 dev_and_generation, u64 first, u64 last)
 }
 
 /* Pages [first, last] were read: those that a WILLNEED had loaded were of use. */
-static __always_inline void hints_at_read(const struct inode_key *inode, u64 first, u64 last)
+static __always_inline void hints_at_read(u32 identity, const struct inode_key *inode, u64 first,
+					  u64 last)
 {
 	if (control.prefetching)
-		take_used(inode->ino, (u64)inode->dev << 32 | inode->generation, first, last);
+		take_used(identity, inode->ino, (u64)inode->dev << 32 | inode->generation, first,
+			  last);
 }
 
 /* Pages of a folio have left: those that a WILLNEED had loaded and nobody read were wasted. */
-static __always_inline void hints_at_eviction(const struct inode_key *inode, u64 index, u64 pages)
+static __always_inline void hints_at_eviction(u32 identity, const struct inode_key *inode,
+					      u64 index, u64 pages)
 {
 	struct hints *h;
 	u64 wasted;
 
 	if (!control.prefetching)
 		return;
-	h = hints_of(ADVICE_willneed);
+	h = hints_of(identity, ADVICE_willneed);
 	wasted = take_marks(&prefetched, inode, index, index + pages - 1, 0);
 	if (h && wasted)
 		ADD_HINT(h, pages_wasted, wasted);

@@ -104,6 +104,48 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup_root;
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+/* The number of a controller differs from kernel to kernel. */
+enum cgroup_subsys_id {
+	memory_cgrp_id = 0,
+	CGROUP_SUBSYS_COUNT = 64,
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[CGROUP_SUBSYS_COUNT];
+	struct cgroup *dfl_cgrp;
+};
+
+struct new_utsname {
+	char nodename[65];
+};
+
+struct uts_namespace {
+	struct new_utsname name;
+};
+
+struct nsproxy {
+	struct uts_namespace *uts_ns;
+};
+
 struct task_struct {
 	void *stack;
 	unsigned int flags;
@@ -112,6 +154,8 @@ struct task_struct {
 	u64 start_boottime;
 	struct pid *thread_pid;
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
 	struct task_io_accounting ioac;

@@ -33,12 +33,12 @@ struct {
 	__type(value, struct pressure);
 } pressure SEC(".maps");
 
-/* Component bases of the target's directories, filled by user space. */
+/* The targets' directories, filled by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, DIRECTORIES_MAX);
 	__type(key, struct directory_key);
-	__type(value, u32);
+	__type(value, struct directory_class);
 } directories SEC(".maps");
 
 /* Kinds of files by their names and those of their directories, filled by user space. */
@@ -49,7 +49,7 @@ struct {
 	__type(value, u32);
 } names SEC(".maps");
 
-/* The target's files: those in its directories, and whatever else it read or added pages to. */
+/* The targets' files: those in their directories, and whatever else they read or added pages to. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, INODES_MAX);
@@ -178,17 +178,21 @@ static __always_inline struct counters *counters_of(u32 component)
 	return bpf_map_lookup_elem(&counters, &key);
 }
 
-static __always_inline bool is_target(u32 tgid)
+/* Identity + 1 of a counted process; 0 for any other. */
+static __always_inline u32 target_identity(u32 tgid)
 {
 	if (!(control.filter >> (tgid & 63) & 1))
-		return false;
+		return 0;
 	for (u32 i = 0; i < TARGETS_MAX; i++) {
 		if (i >= control.slots_used)
-			return false;
-		if (control.tgid[i] == tgid)
-			return true;
+			return 0;
+
+		u32 slot = control.slot[i];
+
+		if (SLOT_TGID(slot) == tgid)
+			return slot >> SLOT_TGID_BITS;
 	}
-	return false;
+	return 0;
 }
 
 #endif /* MAPS_BPF_H */

@@ -60,16 +60,21 @@ struct counters {
 _Static_assert(COUNTER_COUNT <= COUNTER_SLOTS, "the counters outgrew their slots");
 _Static_assert(sizeof(struct counters) % 64 == 0, "a counter record must fill whole cache lines");
 
-/*
- * Counter array: [cpu][component]. A component is a part of the target that user space gave a
- * number: a directory's base plus the kind of the file. The first ones are fixed.
+/* Targets that are counted apart, each under an identity of its own: BanyanDB servers of one node.
  */
-#define COMPONENTS	  256
-#define COMPONENT_UNKNOWN 0
+#define IDENTITIES_MAX 8
+
+/*
+ * Counter array: [cpu][component]. A component is a part of one target that user space gave a
+ * number: a directory's base plus the kind of the file. The first IDENTITIES_MAX are the files of
+ * unknown component, one for each identity; what is counted for no file is counted there too.
+ */
+#define COMPONENTS 256
 /* Bases are multiples of this, so that the kind fits below. */
 #define FILE_KINDS 4
+_Static_assert(IDENTITIES_MAX % FILE_KINDS == 0, "the first base is no multiple of the kinds");
 
-/* Memory pressure, of the target alone and of the whole machine. */
+/* Memory pressure, of each target alone and of the whole machine. */
 #define FOR_EACH_PRESSURE_COUNTER(X)                                       \
 	X(direct_reclaims)                                                 \
 	/* Tasks that began a direct reclaim, each once in an interval. */ \
@@ -127,17 +132,33 @@ struct hints {
 };
 _Static_assert(HINT_COUNT <= HINT_SLOTS, "the hint counters outgrew their slots");
 
-/* Pressure array: [cpu][scope]. */
-enum pressure_scope {
-	SCOPE_TARGET,
-	SCOPE_NODE,
-	SCOPE_COUNT
-};
+/* Pressure array: [cpu][scope]; the scopes are the identities, then the machine. */
+#define SCOPE_NODE  IDENTITIES_MAX
+#define SCOPE_COUNT (IDENTITIES_MAX + 1)
 
 /* Processes that may be counted at a time, and devices that their data directories are on. */
 #define TARGETS_MAX 32
 #define DEVICES_MAX 8
 #define COMM_BYTES  16
+
+/*
+ * A counted process in one word, so that it is taken and freed at once: its tgid, which has 22 bits
+ * (include/linux/threads.h, PID_MAX_LIMIT), and above it its identity + 1. A free slot is 0.
+ */
+#define SLOT_TGID_BITS		24
+#define SLOT_TGID(slot)		((slot) & ((1u << SLOT_TGID_BITS) - 1))
+#define SLOT_OF(tgid, identity) ((tgid) | ((identity) + 1u) << SLOT_TGID_BITS)
+
+/* Who is counted from his execve on: the first entry that matches says under which identity. */
+struct exec_entry {
+	/* Of the process, or of one of the cgroups above its own; 0: any. */
+	unsigned long long cgroup;
+	/* Name as its threads have it right after execve; empty: any. */
+	char name[COMM_BYTES];
+	unsigned int identity;
+	unsigned int reserved;
+};
+#define EXEC_ENTRIES_MAX 32
 
 /* The self-test: who reads, and what was seen of preemption while a program ran. */
 struct self_test {
@@ -158,7 +179,7 @@ enum self_test_result {
  * the process ends.
  */
 struct control {
-	/* Bit (tgid & 63) is set for every tgid below: turns everybody else away with one test. */
+	/* Bit (tgid & 63) is set for every slot below: turns everybody else away with one test. */
 	unsigned long long filter;
 	/* Slots from here on are free. */
 	unsigned int slots_used;
@@ -170,28 +191,34 @@ struct control {
 	 * marks. */
 	unsigned int dropping;
 	unsigned int prefetching;
-	unsigned int reserved;
+	unsigned int exec_count;
 	unsigned int device_count;
 	/* Whether the classic tracepoints count, instead of the raw ones. */
 	unsigned int count_records;
 	unsigned int device[DEVICES_MAX];
-	/* Name of the target as its threads have it right after execve; empty where it is not known
-	 * by name. */
-	char exec_name[COMM_BYTES];
-	unsigned int tgid[TARGETS_MAX];
+	struct exec_entry exec[EXEC_ENTRIES_MAX];
+	unsigned int slot[TARGETS_MAX];
 	/* Monotonic time at which a program took the slot; 0 where user space did. */
 	unsigned long long taken_ns[TARGETS_MAX];
 };
-_Static_assert(sizeof(struct control) == 40 + 4 * DEVICES_MAX + COMM_BYTES + 12 * TARGETS_MAX,
+_Static_assert(sizeof(struct control) ==
+		       40 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 12 * TARGETS_MAX,
 	       "struct control has a hole");
 
-/* A directory of the target; dev as the kernel encodes it (major << 20 | minor). */
+/* A directory of a target; dev as the kernel encodes it (major << 20 | minor). */
 struct directory_key {
 	unsigned long long ino;
 	unsigned int dev;
 	unsigned int reserved;
 };
 #define DIRECTORIES_MAX 1024
+
+/* What its files are. */
+struct directory_class {
+	/* Component of its files of kind 0. */
+	unsigned short base;
+	unsigned short identity;
+};
 
 /* Names that tell the kind of a file: a tag, then the name cut to what fits, zero-padded. */
 #define NAME_BYTES	  32
@@ -214,9 +241,13 @@ struct inode_class {
 	unsigned short component;
 	/* Whether the component was found; else `epoch` says when it was last looked for. */
 	unsigned char found;
-	unsigned char reserved;
+	/* Whose file it is; of an unknown file, who touched it first. */
+	unsigned char identity;
 	unsigned int epoch;
 };
+
+/* __NEW_UTS_LEN of include/uapi/linux/utsname.h; a longer name is cut by one byte, for the zero. */
+#define HOST_NAME_BYTES 64
 
 /* One process as the task iterator shows it. */
 struct task_record {
@@ -226,9 +257,15 @@ struct task_record {
 	unsigned int tgid;
 	/* Boot-based start time of the group leader in ns: tells two lives of one pid apart. */
 	unsigned long long start_time_ns;
+	/* Its cgroup and the one above, by their kernfs id; 0 where there is none. Of the hierarchy
+	 * that the memory controller is in. */
+	unsigned long long cgroup;
+	unsigned long long parent_cgroup;
 	char comm[COMM_BYTES];
+	/* As uname(2) tells it to the process. */
+	char host_name[HOST_NAME_BYTES];
 };
-_Static_assert(sizeof(struct task_record) == 32, "struct task_record has a hole");
+_Static_assert(sizeof(struct task_record) == 112, "struct task_record has a hole");
 
 /* Files whose class is remembered; a bounded LRU, about 100 bytes each. */
 #define INODES_MAX 16384

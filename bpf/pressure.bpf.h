@@ -12,17 +12,19 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-static __always_inline struct pressure *pressure_of(enum pressure_scope scope)
+static __always_inline struct pressure *pressure_of(u32 scope)
 {
 	u32 key = bpf_get_smp_processor_id() * SCOPE_COUNT + scope;
 
 	return bpf_map_lookup_elem(&pressure, &key);
 }
 
-/* Where a task's reclaim is counted besides the node: NULL where it is not the target's. */
+/* Where a task's reclaim is counted besides the node: NULL where it is no target's. */
 static __always_inline struct pressure *pressure_of_target(void)
 {
-	return is_target(current_tgid()) ? pressure_of(SCOPE_TARGET) : NULL;
+	u32 target = target_identity(current_tgid());
+
+	return target ? pressure_of(target - 1) : NULL;
 }
 
 static __always_inline void begin_reclaim(bool direct)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What all tiers share about reads of the target and the pages that it brings in: how a page that
+ * What all tiers share about reads of the targets and the pages that it brings in: how a page that
  * was added is sorted, and how a read is counted. The programs are in reads_tracing.bpf.h (6.12 and
  * later) and reads_filemap.bpf.h (before).
  */
@@ -24,6 +24,8 @@ struct subject {
 	u64 mapping;
 	/* Of the file; ~0 where it cannot be had. */
 	u64 size;
+	/* Who does it. */
+	u32 identity;
 };
 
 /*
@@ -102,7 +104,7 @@ static __always_inline void count_read(const struct subject *file, u64 first, u6
 	ADD(file->c, reads, 1);
 	ADD(file->c, pages_requested, last - first + 1);
 	ADD(file->c, read_bytes, bytes);
-	hints_at_read(&file->inode, first, last);
+	hints_at_read(file->identity, &file->inode, first, last);
 }
 
 /* Sorts the pages of an add by the range of the running read, clamped to the end of the file. */
@@ -124,7 +126,7 @@ static __always_inline void count_read_add(const struct subject *file, struct ta
 			ADD(file->c, pages_missed, missed);
 			ADD(file->c, events_without_state, 1);
 		}
-		hints_at_miss(file->c, &file->inode, begin, end);
+		hints_at_miss(file->identity, file->c, &file->inode, begin, end);
 	}
 	if (pages > missed)
 		ADD(file->c, pages_readahead, pages - missed);
@@ -147,7 +149,7 @@ static __always_inline void count_deferred_add(const struct subject *file, struc
 static __always_inline void count_fault(const struct subject *file, u64 index, u64 pages)
 {
 	ADD(file->c, pages_faulted, pages);
-	hints_at_miss(file->c, &file->inode, index, index + pages);
+	hints_at_miss(file->identity, file->c, &file->inode, index, index + pages);
 }
 
 /*
@@ -178,7 +180,7 @@ static __always_inline void count_add(const struct subject *file, struct task_st
 		count_deferred_add(file, task, index, pages);
 	} else if (is_hint(nr)) {
 		ADD(file->c, pages_prefetched, pages);
-		hint_loaded(task, nr, &file->inode, index, pages);
+		hint_loaded(file->identity, task, nr, &file->inode, index, pages);
 	} else if (is_fault(nr) || (is_write(nr) && !is_file)) {
 		count_fault(file, index, pages);
 	} else {
@@ -193,12 +195,17 @@ static __always_inline bool names_file(long nr)
 	       nr == NR_readahead;
 }
 
-/* Fills in what is known of a regular file by its inode; false for anything else. */
-static __always_inline bool subject_of(struct inode *inode, u64 mapping, struct subject *file)
+/*
+ * Fills in what is known of a regular file by its inode; false for anything else.
+ * @target: identity + 1 of who touches it
+ */
+static __always_inline bool subject_of(u32 target, struct inode *inode, u64 mapping,
+				       struct subject *file)
 {
 	if (!regular_file(inode, &file->inode))
 		return false;
-	file->c = counters_of(class_of(inode, &file->inode).component);
+	file->identity = target - 1;
+	file->c = counters_for(class_of(inode, &file->inode, file->identity), file->identity);
 	file->mapping = mapping;
 	file->size = BPF_CORE_READ(inode, i_size);
 	return file->c;
@@ -207,7 +214,9 @@ static __always_inline bool subject_of(struct inode *inode, u64 mapping, struct 
 SEC("tp_btf/mm_filemap_add_to_page_cache")
 int on_add(u64 *ctx)
 {
-	if (!is_target(current_tgid()) || control.count_records)
+	u32 target = target_identity(current_tgid());
+
+	if (!target || control.count_records)
 		return 0;
 
 	const void *folio = (const void *)ctx[0];
@@ -216,7 +225,7 @@ int on_add(u64 *ctx)
 	struct subject file = {};
 	long nr = syscall_nr(task);
 
-	if (subject_of(BPF_CORE_READ(mapping, host), (u64)mapping, &file))
+	if (subject_of(target, BPF_CORE_READ(mapping, host), (u64)mapping, &file))
 		count_add(&file, task, nr, folio_index(folio), folio_pages(folio),
 			  names_file(nr) && file_uses(syscall_file(task, nr), mapping));
 	return 0;

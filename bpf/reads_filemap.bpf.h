@@ -10,13 +10,13 @@
 
 #include "reads.bpf.h"
 
-static __always_inline void count_buffered_read(struct file *read, u64 pos, u64 end)
+static __always_inline void count_buffered_read(u32 target, struct file *read, u64 pos, u64 end)
 {
 	struct address_space *mapping = BPF_CORE_READ(read, f_mapping);
 	struct task_struct *task = current_task();
 	struct subject file = {};
 
-	if (end <= pos || !subject_of(BPF_CORE_READ(mapping, host), (u64)mapping, &file))
+	if (end <= pos || !subject_of(target, BPF_CORE_READ(mapping, host), (u64)mapping, &file))
 		return;
 
 	struct thread_state *thread = THREAD_STATE(threads, task, false);
@@ -32,49 +32,55 @@ static __always_inline void count_buffered_read(struct file *read, u64 pos, u64 
 /* (iocb, iter, already read) = bytes, those already read included. */
 static __always_inline int on_read_exit(struct kiocb *iocb, long already, long result)
 {
+	u32 target = target_identity(current_tgid());
+
+	if (!target)
+		return 0;
+
 	long bytes = result - already;
 	u64 end = BPF_CORE_READ(iocb, ki_pos);
 
 	if (bytes > 0)
-		count_buffered_read(BPF_CORE_READ(iocb, ki_filp), end - bytes, end);
+		count_buffered_read(target, BPF_CORE_READ(iocb, ki_filp), end - bytes, end);
 	return 0;
 }
 
 SEC("fexit/filemap_read")
 int on_filemap_read_exit(u64 *ctx)
 {
-	return is_target(current_tgid()) ? on_read_exit((struct kiocb *)ctx[0], ctx[2], ctx[3]) : 0;
+	return on_read_exit((struct kiocb *)ctx[0], ctx[2], ctx[3]);
 }
 
 SEC("fexit/generic_file_buffered_read")
 int on_buffered_read_exit(u64 *ctx)
 {
-	return is_target(current_tgid()) ? on_read_exit((struct kiocb *)ctx[0], ctx[2], ctx[3]) : 0;
+	return on_read_exit((struct kiocb *)ctx[0], ctx[2], ctx[3]);
 }
 
 static __always_inline int on_read_entry(struct kiocb *iocb, struct iov_iter *iter)
 {
+	u32 target = target_identity(current_tgid());
+
+	if (!target)
+		return 0;
+
 	struct file *file = BPF_CORE_READ(iocb, ki_filp);
 	u64 pos = BPF_CORE_READ(iocb, ki_pos), size = BPF_CORE_READ(file, f_mapping, host, i_size);
 
-	count_buffered_read(file, pos, MIN(pos + BPF_CORE_READ(iter, count), size));
+	count_buffered_read(target, file, pos, MIN(pos + BPF_CORE_READ(iter, count), size));
 	return 0;
 }
 
 SEC("kprobe/filemap_read")
 int on_filemap_read_entry(struct pt_regs *ctx)
 {
-	return is_target(current_tgid())
-		       ? on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si)
-		       : 0;
+	return on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si);
 }
 
 SEC("kprobe/generic_file_buffered_read")
 int on_buffered_read_entry(struct pt_regs *ctx)
 {
-	return is_target(current_tgid())
-		       ? on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si)
-		       : 0;
+	return on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si);
 }
 
 #endif /* READS_FILEMAP_BPF_H */

@@ -92,8 +92,9 @@ SEC("tp_btf/mm_filemap_get_pages")
 int on_get_pages(u64 *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	u32 target = target_identity(task->tgid);
 
-	if (!is_target(task->tgid) || control.count_records)
+	if (!target || control.count_records)
 		return 0;
 
 	/* Direct loads: the verifier knows the type of ctx[0], and a probe read would cost 15 ns
@@ -112,9 +113,10 @@ int on_get_pages(u64 *ctx)
 		},
 		.mapping = (u64)mapping,
 		.size = inode->i_size,
+		.identity = target - 1,
 	};
 
-	file.c = counters_of(class_of(inode, &file.inode).component);
+	file.c = counters_for(class_of(inode, &file.inode, file.identity), file.identity);
 	if (file.c)
 		count_batch(&file, task, ctx[1], ctx[2]);
 	return 0;
@@ -141,14 +143,15 @@ static __always_inline struct inode *inode_of_syscall(struct task_struct *task, 
 
 /* What is known of a file by its number; false for what is no regular file, and for a number never
  * seen. */
-static __always_inline bool subject_by_number(struct task_struct *task, long nr, u64 ino, u32 dev,
-					      struct subject *file)
+static __always_inline bool subject_by_number(u32 target, struct task_struct *task, long nr,
+					      u64 ino, u32 dev, struct subject *file)
 {
 	struct inode *inode = names_file(nr) ? inode_of_syscall(task, nr, ino, dev) : NULL;
 	/* Tells files apart as well as the mapping, which a record does not have. */
 	u64 mapping = ino ^ (u64)dev << 32;
 
 	file->mapping = mapping;
+	file->identity = target - 1;
 	if (inode) {
 		if ((inode->i_mode & S_IFMT) != S_IFREG)
 			return false;
@@ -156,7 +159,8 @@ static __always_inline bool subject_by_number(struct task_struct *task, long nr,
 		file->inode.dev = dev;
 		file->inode.generation = inode->i_generation;
 		file->size = inode->i_size;
-		file->c = counters_of(class_of(inode, &file->inode).component);
+		file->c =
+			counters_for(class_of(inode, &file->inode, file->identity), file->identity);
 		return file->c;
 	}
 
@@ -166,7 +170,7 @@ static __always_inline bool subject_by_number(struct task_struct *task, long nr,
 	if (!known)
 		return false;
 	file->inode = key;
-	file->c = counters_of(known->component);
+	file->c = counters_for(*known, file->identity);
 	file->size = ~0ull;
 	return file->c;
 }
@@ -176,12 +180,13 @@ SEC("tp_btf/mm_filemap_add_to_page_cache")
 int on_add_resolve(u64 *ctx)
 {
 	struct inode *inode = BPF_CORE_READ(folio_mapping((const void *)ctx[0]), host);
+	u32 target = target_identity(current_tgid());
 	struct inode_key key = {};
 
-	if (!is_target(current_tgid()) || !regular_file(inode, &key))
+	if (!target || !regular_file(inode, &key))
 		return 0;
 
-	struct inode_class class = class_of(inode, &key);
+	struct inode_class class = class_of(inode, &key, target - 1);
 
 	key.generation = 0;
 	bpf_map_update_elem(&inodes_by_number, &key, &class, BPF_ANY);
@@ -191,13 +196,15 @@ int on_add_resolve(u64 *ctx)
 SEC("tracepoint/filemap/mm_filemap_get_pages")
 int on_get_pages_record(struct trace_event_raw_mm_filemap_op_page_cache_range *record)
 {
-	if (!is_target(current_tgid()) || !control.count_records)
+	u32 target = target_identity(current_tgid());
+
+	if (!target || !control.count_records)
 		return 0;
 
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct subject file = {};
 
-	if (subject_by_number(task, syscall_nr(task), record->i_ino, record->s_dev, &file))
+	if (subject_by_number(target, task, syscall_nr(task), record->i_ino, record->s_dev, &file))
 		count_batch(&file, task, record->index, record->last_index);
 	return 0;
 }
@@ -205,7 +212,9 @@ int on_get_pages_record(struct trace_event_raw_mm_filemap_op_page_cache_range *r
 SEC("tracepoint/filemap/mm_filemap_add_to_page_cache")
 int on_add_record(struct trace_event_raw_mm_filemap_op_page_cache *record)
 {
-	if (!is_target(current_tgid()) || !control.count_records)
+	u32 target = target_identity(current_tgid());
+
+	if (!target || !control.count_records)
 		return 0;
 
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -216,7 +225,7 @@ int on_add_record(struct trace_event_raw_mm_filemap_op_page_cache *record)
 	 * The size is known exactly where the file is the one that the syscall names. The number is
 	 * read twice, lest the verifier walks through the rest once for each syscall.
 	 */
-	if (subject_by_number(task, syscall_nr(task), record->i_ino, record->s_dev, &file))
+	if (subject_by_number(target, task, syscall_nr(task), record->i_ino, record->s_dev, &file))
 		count_add(&file, task, syscall_nr(task), record->index, pages, file.size != ~0ull);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which processes are the target, between two looks of user space: a process is counted from its
+ * Which processes are targets, between two looks of user space: a process is counted from its
  * execve on, and no longer than it lives. So no second of a new life is lost, and no process that
  * gets the number of a dead one is counted.
  */
@@ -12,10 +12,13 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+/* A process may be found by its own cgroup or by one of so many above: a pod's, a slice's. */
+#define CGROUP_LEVELS_MAX 8
+
 /* Adds what a process has read from and written to storage, as /proc/PID/io has it. */
-static __always_inline void add_storage_bytes(u64 read_bytes, u64 write_bytes)
+static __always_inline void add_storage_bytes(u32 identity, u64 read_bytes, u64 write_bytes)
 {
-	struct counters *c = counters_of(COMPONENT_UNKNOWN);
+	struct counters *c = counters_of(identity);
 
 	if (!c)
 		return;
@@ -23,15 +26,95 @@ static __always_inline void add_storage_bytes(u64 read_bytes, u64 write_bytes)
 	ADD(c, ended_storage_write_bytes, write_bytes);
 }
 
-static __always_inline bool has_target_name(struct task_struct *task)
+/*
+ * State of a task in the hierarchy that tells containers apart: that of the memory controller where
+ * it has one of its own (cgroup v1), else the one of v2. NULL where the kernel has no cgroups.
+ */
+static __always_inline struct cgroup_subsys_state *cgroup_state(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->cgroups))
+		return NULL;
+
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup *unified = BPF_CORE_READ(set, dfl_cgrp);
+	struct cgroup_subsys_state *memory = NULL;
+
+	if (!unified)
+		return NULL;
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
+		u32 number = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+
+		bpf_probe_read_kernel(&memory, sizeof(memory),
+				      (const void *)set +
+					      bpf_core_field_offset(struct css_set, subsys) +
+					      number * sizeof(memory));
+	}
+	if (memory && BPF_CORE_READ(memory, cgroup, root) != BPF_CORE_READ(unified, root))
+		return memory;
+	return (void *)unified + bpf_core_field_offset(struct cgroup, self);
+}
+
+static __always_inline u64 cgroup_id(struct cgroup_subsys_state *state)
+{
+	return state ? BPF_CORE_READ(state, cgroup, kn, id) : 0;
+}
+
+/* The cgroups of a task, its own first; 0 above the highest. */
+struct cgroup_ids {
+	u64 id[CGROUP_LEVELS_MAX];
+};
+
+static __always_inline void cgroups_of(struct task_struct *task, struct cgroup_ids *ids)
+{
+	struct cgroup_subsys_state *state = cgroup_state(task);
+
+#pragma unroll
+	for (u32 i = 0; i < CGROUP_LEVELS_MAX; i++) {
+		ids->id[i] = cgroup_id(state);
+		if (state)
+			state = BPF_CORE_READ(state, parent);
+	}
+}
+
+static __always_inline bool is_below(const struct cgroup_ids *ids, u64 cgroup)
+{
+	bool below = false;
+
+#pragma unroll
+	for (u32 i = 0; i < CGROUP_LEVELS_MAX; i++)
+		below |= ids->id[i] == cgroup;
+	return below;
+}
+
+/* Identity + 1 of who is to be counted from his execve on; 0 for anybody else. */
+static __always_inline u32 executed_identity(struct task_struct *task)
 {
 	u64 name[COMM_BYTES / sizeof(u64)] = {};
-	const volatile u64 *wanted = (const volatile u64 *)control.exec_name;
+	struct cgroup_ids ids = {};
+	bool asked = false;
 
-	if (!wanted[0])
-		return false;
+	if (!control.exec_count)
+		return 0;
 	bpf_probe_read_kernel_str(name, sizeof(name), &task->comm);
-	return name[0] == wanted[0] && name[1] == wanted[1];
+	for (u32 i = 0; i < EXEC_ENTRIES_MAX; i++) {
+		if (i >= control.exec_count)
+			break;
+
+		const volatile struct exec_entry *entry = &control.exec[i];
+		const volatile u64 *wanted = (const volatile u64 *)entry->name;
+
+		if (wanted[0] && (name[0] != wanted[0] || name[1] != wanted[1]))
+			continue;
+		if (entry->cgroup) {
+			if (!asked)
+				cgroups_of(task, &ids);
+			asked = true;
+			if (!is_below(&ids, entry->cgroup))
+				continue;
+		}
+		return entry->identity + 1;
+	}
+	return 0;
 }
 
 /*
@@ -39,12 +122,12 @@ static __always_inline bool has_target_name(struct task_struct *task)
  * space take slots at the same time, so this needs compare-and-swap, which BPF has from 5.12 on;
  * before, on_exec does not load, and a process is counted from the next look on.
  */
-static __always_inline bool take_slot(u32 tgid)
+static __always_inline bool take_slot(u32 tgid, u32 identity)
 {
 	for (u32 i = 0; i < TARGETS_MAX; i++) {
-		if (control.tgid[i])
+		if (control.slot[i])
 			continue;
-		if (__sync_val_compare_and_swap(&control.tgid[i], 0, tgid))
+		if (__sync_val_compare_and_swap(&control.slot[i], 0, SLOT_OF(tgid, identity)))
 			continue;
 		control.taken_ns[i] = bpf_ktime_get_ns();
 		__sync_fetch_and_or(&control.filter, 1ull << (tgid & 63));
@@ -61,10 +144,15 @@ int on_exec(u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
 
-	if (!has_target_name(task) || is_target(task->tgid) || !take_slot(task->tgid))
+	if (!control.exec_count || target_identity(task->tgid))
+		return 0;
+
+	u32 target = executed_identity(task);
+
+	if (!target || !take_slot(task->tgid, target - 1))
 		return 0;
 	/* It is counted from here on, but its end will add its whole life. */
-	add_storage_bytes(-(task->signal->ioac.read_bytes + task->ioac.read_bytes),
+	add_storage_bytes(target - 1, -(task->signal->ioac.read_bytes + task->ioac.read_bytes),
 			  -(task->signal->ioac.write_bytes + task->ioac.write_bytes));
 	return 0;
 }
@@ -74,9 +162,9 @@ SEC("tp_btf/sched_process_exit")
 int on_exit(u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
-	u32 tgid = task->tgid;
+	u32 tgid = task->tgid, target = target_identity(tgid);
 
-	if (!is_target(tgid) || BPF_CORE_READ(task, signal, live.counter))
+	if (!target || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 
 	/* As /proc/PID/io would have it now: threads that are gone, this one, and the leader where
@@ -89,10 +177,10 @@ int on_exit(u64 *ctx)
 		read_bytes += leader->ioac.read_bytes;
 		write_bytes += leader->ioac.write_bytes;
 	}
-	add_storage_bytes(read_bytes, write_bytes);
+	add_storage_bytes(target - 1, read_bytes, write_bytes);
 	for (u32 i = 0; i < TARGETS_MAX; i++) {
-		if (control.tgid[i] == tgid)
-			control.tgid[i] = 0;
+		if (SLOT_TGID(control.slot[i]) == tgid)
+			control.slot[i] = 0;
 	}
 	return 0;
 }
@@ -125,6 +213,17 @@ int list_tasks(struct bpf_iter__task *ctx)
 
 	bpf_probe_read_kernel(&record.pid, sizeof(record.pid), number);
 	bpf_probe_read_kernel_str(record.comm, sizeof(record.comm), &task->comm);
+
+	/* A process that is ending has no namespaces any more. */
+	struct uts_namespace *names = BPF_CORE_READ(task, nsproxy, uts_ns);
+	struct cgroup_subsys_state *state = cgroup_state(task);
+
+	if (names)
+		bpf_probe_read_kernel_str(record.host_name, sizeof(record.host_name),
+					  &names->name.nodename);
+	record.cgroup = cgroup_id(state);
+	if (state)
+		record.parent_cgroup = cgroup_id(BPF_CORE_READ(state, parent));
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;
 }

@@ -89,23 +89,6 @@ std::vector<std::string> ToStrings(const Napi::Value& value, const char* what) {
   return strings;
 }
 
-std::vector<uint32_t> ToTgids(const Napi::Value& value) {
-  if (!value.IsArray()) throw Napi::TypeError::New(value.Env(), "tgids must be an array");
-  const Napi::Array array = value.As<Napi::Array>();
-  if (array.Length() > TARGETS_MAX)
-    throw Napi::RangeError::New(value.Env(), "at most " + std::to_string(TARGETS_MAX) + " tgids");
-  std::vector<uint32_t> tgids;
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Value item = array.Get(i);
-    const double number = item.IsNumber() ? item.As<Napi::Number>().DoubleValue() : 0;
-    // The kernel's largest pid (include/linux/threads.h, PID_MAX_LIMIT).
-    if (!(number >= 1 && number <= 4194304 && number == static_cast<uint32_t>(number)))
-      throw Napi::RangeError::New(value.Env(), "a tgid must be an integer from 1 to 4194304");
-    tgids.push_back(static_cast<uint32_t>(number));
-  }
-  return tgids;
-}
-
 std::string ToText(const Napi::Value& value, const char* what) {
   if (!value.IsString())
     throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a string");
@@ -138,6 +121,33 @@ uint64_t* ToCounts(const Napi::Value& value, size_t length) {
   return value.As<Napi::BigUint64Array>().Data();
 }
 
+// One more than the largest pid (kernel: include/linux/threads.h, PID_MAX_LIMIT).
+constexpr double kPidLimit = 4194304;
+
+// @identities: of the same processes, or undefined: all have the first
+std::vector<CountedProcess> ToProcesses(const Napi::Value& tgids, const Napi::Value& identities) {
+  if (!tgids.IsArray()) throw Napi::TypeError::New(tgids.Env(), "tgids must be an array");
+  const Napi::Array array = tgids.As<Napi::Array>();
+  if (array.Length() > TARGETS_MAX)
+    throw Napi::RangeError::New(tgids.Env(), "at most " + std::to_string(TARGETS_MAX) + " tgids");
+  if (!identities.IsUndefined() &&
+      !(identities.IsArray() && identities.As<Napi::Array>().Length() == array.Length()))
+    throw Napi::TypeError::New(tgids.Env(), "identities must be an array as long as tgids");
+  std::vector<CountedProcess> processes;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value item = array.Get(i);
+    const double number = item.IsNumber() ? item.As<Napi::Number>().DoubleValue() : 0;
+    if (!(number >= 1 && number < kPidLimit && number == static_cast<uint32_t>(number)))
+      throw Napi::RangeError::New(tgids.Env(), "a tgid must be an integer from 1 to 4194303");
+    const uint32_t identity =
+        identities.IsUndefined()
+            ? 0
+            : ToUint32(identities.As<Napi::Array>().Get(i), IDENTITIES_MAX - 1, "an identity");
+    processes.push_back({static_cast<uint32_t>(number), identity});
+  }
+  return processes;
+}
+
 template <typename Use>
 void ForEach(const Napi::Value& value, const char* what, Use use) {
   if (!value.IsArray())
@@ -159,7 +169,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceAccessor<&Probe::Programs>("programs"),
                            InstanceMethod<&Probe::Tasks>("tasks"),
                            InstanceMethod<&Probe::SetTargets>("setTargets"),
-                           InstanceMethod<&Probe::SetExecName>("setExecName"),
+                           InstanceMethod<&Probe::SetExecEntries>("setExecEntries"),
                            InstanceMethod<&Probe::SetNames>("setNames"),
                            InstanceMethod<&Probe::SetDirectories>("setDirectories"),
                            InstanceMethod<&Probe::SeedFile>("seedFile"),
@@ -188,6 +198,12 @@ class Probe : public Napi::ObjectWrap<Probe> {
   }
 
  private:
+  static PageCacheProbe::Directory ToDirectory(const Napi::Object& item) {
+    return {ToUint64(item.Get("ino"), "ino"), ToUint32(item.Get("dev"), UINT32_MAX, "dev"),
+            static_cast<uint16_t>(ToUint32(item.Get("base"), COMPONENTS - FILE_KINDS, "base")),
+            static_cast<uint16_t>(ToUint32(item.Get("identity"), IDENTITIES_MAX - 1, "identity"))};
+  }
+
   const PageCacheProbe& Opened(const Napi::CallbackInfo& info) const {
     if (!probe_) throw Napi::Error::New(info.Env(), "the probe is closed");
     return *probe_;
@@ -216,6 +232,10 @@ class Probe : public Napi::ObjectWrap<Probe> {
         object.Set("tgid", task.tgid);
         object.Set("startTimeNs", Napi::BigInt::New(env, uint64_t{task.start_time_ns}));
         object.Set("comm", std::string(task.comm, strnlen(task.comm, sizeof(task.comm))));
+        object.Set("cgroup", Napi::BigInt::New(env, uint64_t{task.cgroup}));
+        object.Set("parentCgroup", Napi::BigInt::New(env, uint64_t{task.parent_cgroup}));
+        object.Set("hostName",
+                   std::string(task.host_name, strnlen(task.host_name, sizeof(task.host_name))));
         object.Set("counted", probe_->IsCounted(task.tgid));
         return object;
       });
@@ -224,13 +244,24 @@ class Probe : public Napi::ObjectWrap<Probe> {
 
   Napi::Value SetTargets(const Napi::CallbackInfo& info) {
     Opened(info);
-    probe_->SetTargets(ToTgids(info[0]));
+    probe_->SetTargets(ToProcesses(info[0], info[1]));
     return info.Env().Undefined();
   }
 
-  Napi::Value SetExecName(const Napi::CallbackInfo& info) {
+  Napi::Value SetExecEntries(const Napi::CallbackInfo& info) {
     Opened(info);
-    probe_->SetExecName(ToText(info[0], "name"));
+    std::vector<exec_entry> entries;
+    ForEach(info[0], "entries", [&](const Napi::Object& item) {
+      exec_entry entry{};
+      entry.cgroup = ToUint64(item.Get("cgroup"), "cgroup");
+      ToText(item.Get("name"), "name").copy(entry.name, COMM_BYTES - 1);
+      entry.identity = ToUint32(item.Get("identity"), IDENTITIES_MAX - 1, "identity");
+      entries.push_back(entry);
+    });
+    if (entries.size() > EXEC_ENTRIES_MAX)
+      throw Napi::RangeError::New(info.Env(),
+                                  "at most " + std::to_string(EXEC_ENTRIES_MAX) + " entries");
+    probe_->SetExecEntries(entries);
     return info.Env().Undefined();
   }
 
@@ -251,11 +282,8 @@ class Probe : public Napi::ObjectWrap<Probe> {
   Napi::Value SetDirectories(const Napi::CallbackInfo& info) {
     Opened(info);
     std::vector<PageCacheProbe::Directory> directories;
-    ForEach(info[0], "directories", [&](const Napi::Object& item) {
-      directories.push_back({ToUint64(item.Get("ino"), "ino"),
-                             ToUint32(item.Get("dev"), UINT32_MAX, "dev"),
-                             ToUint32(item.Get("base"), COMPONENTS - FILE_KINDS, "base")});
-    });
+    ForEach(info[0], "directories",
+            [&](const Napi::Object& item) { directories.push_back(ToDirectory(item)); });
     return Guard(info.Env(), [&] {
       probe_->SetDirectories(directories);
       return info.Env().Undefined();
@@ -265,9 +293,10 @@ class Probe : public Napi::ObjectWrap<Probe> {
   Napi::Value SeedFile(const Napi::CallbackInfo& info) {
     Opened(info);
     const std::string path = ToText(info[0], "path");
-    const auto component = static_cast<uint16_t>(ToUint32(info[1], COMPONENTS - 1, "component"));
-    const uint32_t dev = ToUint32(info[2], UINT32_MAX, "dev");
-    return Napi::Boolean::New(info.Env(), probe_->SeedFile(path, component, dev));
+    if (!info[1].IsObject()) throw Napi::TypeError::New(info.Env(), "directory must be an object");
+    const auto kind = static_cast<uint16_t>(ToUint32(info[2], FILE_KINDS - 1, "kind"));
+    const auto directory = ToDirectory(info[1].As<Napi::Object>());
+    return Napi::Boolean::New(info.Env(), probe_->SeedFile(path, directory, kind));
   }
 
   Napi::Value ReadPressure(const Napi::CallbackInfo& info) {
@@ -278,7 +307,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
 
   Napi::Value ReadHints(const Napi::CallbackInfo& info) {
     const PageCacheProbe& probe = Opened(info);
-    probe.ReadHints(ToCounts(info[0], size_t{ADVICE_COUNT} * HINT_COUNT));
+    probe.ReadHints(ToCounts(info[0], size_t{IDENTITIES_MAX} * ADVICE_COUNT * HINT_COUNT));
     return info.Env().Undefined();
   }
 
@@ -404,6 +433,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("fileKinds", FILE_KINDS);
   exports.Set("devicesMax", DEVICES_MAX);
   exports.Set("targetsMax", TARGETS_MAX);
+  exports.Set("identitiesMax", IDENTITIES_MAX);
+  exports.Set("execEntriesMax", EXEC_ENTRIES_MAX);
   return exports;
 }
 

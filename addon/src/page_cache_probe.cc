@@ -13,7 +13,6 @@
 
 #include "embedded_object.h"
 #include "map_memory.h"
-#include "target_slots.h"
 
 namespace {
 
@@ -55,7 +54,7 @@ ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus) {
   bpf_map__set_max_entries(FindMap(object.get(), "counters"), cpus * COMPONENTS);
   bpf_map__set_max_entries(FindMap(object.get(), "inode_cache"), cpus * INODE_CACHE_SLOTS);
   bpf_map__set_max_entries(FindMap(object.get(), "pressure"), cpus * SCOPE_COUNT);
-  bpf_map__set_max_entries(FindMap(object.get(), "hints"), cpus * ADVICE_COUNT);
+  bpf_map__set_max_entries(FindMap(object.get(), "hints"), cpus * IDENTITIES_MAX * ADVICE_COUNT);
   bpf_program* program = nullptr;
   bool records = false;
   bpf_object__for_each_program(program, object.get()) {
@@ -216,15 +215,16 @@ std::vector<task_record> PageCacheProbe::Tasks() {
 
 bool PageCacheProbe::IsCounted(uint32_t tgid) const { return HoldsSlot(ControlOf(control_), tgid); }
 
-void PageCacheProbe::SetTargets(const std::vector<uint32_t>& tgids) {
-  ReplaceSlots(ControlOf(control_), tgids, listed_ns_);
+void PageCacheProbe::SetTargets(const std::vector<CountedProcess>& processes) {
+  ReplaceSlots(ControlOf(control_), processes, listed_ns_);
 }
 
-void PageCacheProbe::SetExecName(const std::string& name) {
+void PageCacheProbe::SetExecEntries(const std::vector<exec_entry>& entries) {
   control* c = ControlOf(control_);
-  char text[COMM_BYTES] = {};
-  name.copy(text, COMM_BYTES - 1);
-  std::memcpy(c->exec_name, text, COMM_BYTES);
+  // Who executes meanwhile is found at the next look, rather than by half an entry.
+  __atomic_store_n(&c->exec_count, 0, __ATOMIC_SEQ_CST);
+  std::copy(entries.begin(), entries.end(), c->exec);
+  __atomic_store_n(&c->exec_count, static_cast<uint32_t>(entries.size()), __ATOMIC_SEQ_CST);
 }
 
 void PageCacheProbe::SetNames(const std::vector<Name>& names) {
@@ -245,7 +245,8 @@ void PageCacheProbe::SetDirectories(const std::vector<Directory>& directories) {
   std::vector<uint32_t> devices;
   for (const Directory& directory : directories) {
     const directory_key key{directory.ino, directory.dev, 0};
-    if (bpf_map_update_elem(fd, &key, &directory.base, BPF_ANY) != 0)
+    const directory_class value{directory.base, directory.identity};
+    if (bpf_map_update_elem(fd, &key, &value, BPF_ANY) != 0)
       throw BpfError("fill", "map directories", errno);
     keys.push_back(key);
     if (std::count(devices.begin(), devices.end(), key.dev) == 0) devices.push_back(key.dev);
@@ -265,15 +266,16 @@ void PageCacheProbe::SetDirectories(const std::vector<Directory>& directories) {
   __atomic_add_fetch(&c->epoch, 1, __ATOMIC_RELEASE);
 }
 
-bool PageCacheProbe::SeedFile(const std::string& path, uint16_t component, uint32_t dev) {
+bool PageCacheProbe::SeedFile(const std::string& path, const Directory& directory, uint16_t kind) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
   if (file.get() < 0 || fstat(file.get(), &status) != 0) return false;
   // The kernel's i_generation (measured on ext4); file systems without it cannot be seeded.
   long generation = 0;
   if (ioctl(file.get(), FS_IOC_GETVERSION, &generation) != 0) return false;
-  const inode_key key{status.st_ino, dev, static_cast<uint32_t>(generation)};
-  const inode_class value{component, 1, 0, 0};
+  const inode_key key{status.st_ino, directory.dev, static_cast<uint32_t>(generation)};
+  const inode_class value{static_cast<uint16_t>(directory.base + kind), 1,
+                          static_cast<uint8_t>(directory.identity), 0};
   return bpf_map_update_elem(bpf_map__fd(FindMap(object_.get(), "inodes")), &key, &value,
                              BPF_NOEXIST) == 0;
 }
@@ -287,7 +289,8 @@ void PageCacheProbe::ReadPressure(uint64_t* into) const {
 }
 
 void PageCacheProbe::ReadHints(uint64_t* into) const {
-  SumCpus<hints>(hints_, possible_cpus_, ADVICE_COUNT, ADVICE_COUNT, HINT_COUNT, into);
+  constexpr size_t kRows = size_t{IDENTITIES_MAX} * ADVICE_COUNT;
+  SumCpus<hints>(hints_, possible_cpus_, kRows, kRows, HINT_COUNT, into);
 }
 
 void PageCacheProbe::NextInterval() {

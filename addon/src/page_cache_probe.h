@@ -11,6 +11,7 @@
 #include "bpf_error.h"
 #include "handles.h"
 #include "page_cache.h"
+#include "target_slots.h"
 
 class PageCacheProbe {
  public:
@@ -35,7 +36,8 @@ class PageCacheProbe {
     // As the kernel encodes it: major << 20 | minor.
     uint32_t dev;
     // Component of its files of kind 0.
-    uint32_t base;
+    uint16_t base;
+    uint16_t identity;
   };
 
   struct ProgramStats {
@@ -61,23 +63,24 @@ class PageCacheProbe {
   // Whether the events of a process are counted.
   bool IsCounted(uint32_t tgid) const;
 
-  // Replaces the counted processes, at most TARGETS_MAX tgids of the initial pid namespace; but for
-  // those that a program has taken since the last Tasks(), which that list cannot have shown.
-  void SetTargets(const std::vector<uint32_t>& tgids);
+  // Replaces the counted processes, at most TARGETS_MAX, by their tgids in the initial pid
+  // namespace; but for those that a program has taken since the last Tasks(), which that list
+  // cannot have shown.
+  void SetTargets(const std::vector<CountedProcess>& processes);
 
-  // Lets a program take a process as soon as it executes a file of this name; empty: never.
-  void SetExecName(const std::string& name);
+  // Replaces what a program takes a process by as soon as it executes; at most EXEC_ENTRIES_MAX.
+  void SetExecEntries(const std::vector<exec_entry>& entries);
 
   // Kinds of files by their names. Throws BpfError.
   void SetNames(const std::vector<Name>& names);
 
-  // Replaces the target's directories; files of unknown component are looked at again. Throws
+  // Replaces the targets' directories; files of unknown component are looked at again. Throws
   // BpfError.
   void SetDirectories(const std::vector<Directory>& directories);
 
-  // Remembers a file's component before any event shows the file; false where its generation cannot
-  // be had.
-  bool SeedFile(const std::string& path, uint16_t component, uint32_t dev);
+  // Remembers the component of a file of a directory before any event shows the file; the inode
+  // number of the directory does not matter. False where its generation cannot be had.
+  bool SeedFile(const std::string& path, const Directory& directory, uint16_t kind);
 
   // Sums the counters over all CPUs into [component][counter], for the first `components`
   // components.
@@ -86,7 +89,7 @@ class PageCacheProbe {
   // Sums the pressure counters over all CPUs into [scope][counter].
   void ReadPressure(uint64_t* into) const;
 
-  // Sums the hint counters over all CPUs into [advice][counter].
+  // Sums the hint counters over all CPUs into [identity][advice][counter].
   void ReadHints(uint64_t* into) const;
 
   // Attaches the spare programs and lets the classic tracepoints count from now on; false, and

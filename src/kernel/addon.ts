@@ -53,6 +53,14 @@ export interface Task {
   /** Start of the process since boot: tells two lives of one pid apart. */
   readonly startTimeNs: bigint;
   readonly comm: string;
+  /**
+   * Its cgroup and the one above, by their inode numbers in the cgroup file system; 0 where there is none. Of the
+   * hierarchy that the memory controller is in: v1 where it has one of its own, else v2.
+   */
+  readonly cgroup: bigint;
+  readonly parentCgroup: bigint;
+  /** As uname(2) tells it to the process: in a container that of the container, so of the pod. */
+  readonly hostName: string;
   /** Whether its events were counted already when it was listed. */
   readonly counted: boolean;
 }
@@ -81,6 +89,17 @@ export interface KernelDirectory {
   /** As the kernel encodes it. */
   readonly dev: number;
   readonly base: number;
+  /** Number of the target that it belongs to. */
+  readonly identity: number;
+}
+
+/** Who is counted from his execve on. */
+export interface ExecEntry {
+  /** Name of the executed file as the kernel cuts it for threads; empty for any. */
+  readonly name: string;
+  /** Of the process, or of one of up to 7 above its own, as in `Task`; 0 for any. */
+  readonly cgroup: bigint;
+  readonly identity: number;
 }
 
 export interface NativeProbe {
@@ -89,20 +108,21 @@ export interface NativeProbe {
   /**
    * Replaces the counted processes; at most `targetsMax`. Those that a program has taken at their execve since
    * the last `tasks()` stay.
+   * @param identities under which each is counted, in the same order; without them all under the first
    */
-  setTargets(tgids: readonly number[]): void;
-  /** Name by which a process is counted from its execve on; empty for never. */
-  setExecName(name: string): void;
+  setTargets(tgids: readonly number[], identities?: readonly number[]): void;
+  /** Replaces what processes are counted by from their execve on, first match first; at most `execEntriesMax`. */
+  setExecEntries(entries: readonly ExecEntry[]): void;
   setNames(names: readonly KernelName[]): void;
   /** Replaces the directories; at most `devicesMax` devices. */
   setDirectories(directories: readonly KernelDirectory[]): void;
-  /** Remembers the component of a file; false where that cannot be done on its file system, or it is known. */
-  seedFile(path: string, component: number, dev: number): boolean;
+  /** Remembers the component of a file below a directory; false where that cannot be done on its file system, or it is known. */
+  seedFile(path: string, directory: KernelDirectory, kind: number): boolean;
   /** Sums over all CPUs into `[component][counter]`, for as many components as `into` holds. */
   readCounters(into: BigUint64Array): void;
-  /** Sums over all CPUs into `[scope][counter]`: the target, then the node. */
+  /** Sums over all CPUs into `[scope][counter]`: the identities, then the node. */
   readPressure(into: BigUint64Array): void;
-  /** Sums over all CPUs into `[advice][counter]`. */
+  /** Sums over all CPUs into `[identity][advice][counter]`. */
   readHints(into: BigUint64Array): void;
   /** Attaches the spare programs and lets them count; false, and nothing changes, where that cannot be. */
   useRecords(): boolean;
@@ -133,6 +153,9 @@ export interface NativeAddon {
   readonly fileKinds: number;
   readonly devicesMax: number;
   readonly targetsMax: number;
+  /** Targets that can be counted apart. The first so many components are their files of unknown component. */
+  readonly identitiesMax: number;
+  readonly execEntriesMax: number;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Keeps the kernel's directories in step with those of the target on disk. */
 import type { Log } from "../model/log.js";
-import type { NativeAddon, NativeProbe } from "./addon.js";
+import type { KernelDirectory, NativeAddon, NativeProbe } from "./addon.js";
 import { kernelNames, createComponentTable, type Component } from "./components.js";
 import { scanDirectories, seedFiles, type FoundDirectory } from "./component-scan.js";
 import { processNames } from "./proc-files.js";
@@ -18,7 +18,7 @@ export interface ComponentFollower {
 const SCAN_MS = 5000;
 
 export function followComponents(addon: NativeAddon, native: NativeProbe, log: Log): ComponentFollower {
-  const table = createComponentTable(addon);
+  const table = createComponentTable(addon, 1);
   const seeded = new Set<string>();
   let known = "";
   let scannedMs = -Infinity;
@@ -43,18 +43,20 @@ export function followComponents(addon: NativeAddon, native: NativeProbe, log: L
         .join();
       if (key === known) return;
       known = key;
-      tellKernel(found.map(({ directory }) => directory));
+      tellKernel(found.map(({ directory }) => kernelDirectory(directory)));
       for (const { pid, directory } of found) seedOnce(pid, directory);
     },
     describe: table.describe,
     used: table.used,
   };
 
-  function tellKernel(directories: readonly FoundDirectory[]): void {
+  function kernelDirectory({ ino, dev, ...names }: FoundDirectory): KernelDirectory {
+    return { ino, dev, base: table.baseOf(0, names), identity: 0 };
+  }
+
+  function tellKernel(directories: readonly KernelDirectory[]): void {
     try {
-      native.setDirectories(
-        directories.map(({ ino, dev, ...names }) => ({ ino, dev, base: table.baseOf(names) })),
-      );
+      native.setDirectories(directories);
       log.info("target directories found", { directories: directories.length });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -67,6 +69,6 @@ export function followComponents(addon: NativeAddon, native: NativeProbe, log: L
     const key = `${directory.dev}:${directory.ino}`;
     if (seeded.has(key)) return;
     seeded.add(key);
-    seedFiles(native, pid, [directory], table);
+    seedFiles(native, pid, directory, kernelDirectory(directory));
   }
 }

@@ -1,13 +1,7 @@
 /** Finds the target's directories and files on disk, through its own root: no shared volume is needed. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import type { NativeProbe } from "./addon.js";
-import {
-  catalogDirectories,
-  catalogRoots,
-  kindOf,
-  type ComponentDirectory,
-  type ComponentTable,
-} from "./components.js";
+import type { KernelDirectory, NativeProbe } from "./addon.js";
+import { catalogDirectories, catalogRoots, kindOf, type ComponentDirectory } from "./components.js";
 import {
   kernelDevice,
   kernelDeviceOfStat,
@@ -57,32 +51,23 @@ function locate(pid: number, directory: ComponentDirectory, mounts: readonly Mou
 export function seedFiles(
   probe: NativeProbe,
   pid: number,
-  directories: readonly FoundDirectory[],
-  table: ComponentTable,
+  directory: FoundDirectory,
+  asKernel: KernelDirectory,
 ): number {
   let seeded = 0;
-  const walk = (directory: FoundDirectory, below: string): void => {
+  const walk = (below: string): void => {
     const folder = `/proc/${pid}/root${directory.path}${below}`;
     // Segments are named by their time.
     const entries = entriesOf(folder).sort((a, b) => (a.name < b.name ? 1 : -1));
     for (const entry of entries) {
       if (seeded >= SEEDED_FILES_MAX) return;
       const path = `${below}/${entry.name}`;
-      if (entry.isDirectory()) walk(directory, path);
-      else if (
-        entry.isFile() &&
-        probe.seedFile(
-          `${folder}/${entry.name}`,
-          table.baseOf(directory) + kindOf(path.slice(1)),
-          directory.dev,
-        )
-      ) {
+      if (entry.isDirectory()) walk(path);
+      else if (entry.isFile() && probe.seedFile(`${folder}/${entry.name}`, asKernel, kindOf(path.slice(1))))
         seeded++;
-      }
     }
   };
-  for (const directory of directories)
-    if (directory.dbGroup !== "n/a" || directory.catalog === "schema") walk(directory, "");
+  if (directory.dbGroup !== "n/a" || directory.catalog === "schema") walk("");
   return seeded;
 }
 

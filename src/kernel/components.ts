@@ -68,38 +68,57 @@ export function catalogDirectories(
 }
 
 export interface ComponentTable {
-  /** Number of the files of kind 0 of this catalog and group; a new one where there is none yet. */
-  readonly baseOf: (directory: Pick<ComponentDirectory, "catalog" | "dbGroup">) => number;
+  /** Number of the files of kind 0 of this catalog and group of a target; a new one where there is none yet. */
+  readonly baseOf: (identity: number, directory: Pick<ComponentDirectory, "catalog" | "dbGroup">) => number;
   /** Names behind a component number. */
   readonly describe: (component: number) => Component;
+  /** Number of the target that a component belongs to. */
+  readonly identityOf: (component: number) => number;
   /** Components from here on were never given away. */
   readonly used: () => number;
 }
 
+export interface ComponentLimits {
+  readonly componentsMax: number;
+  readonly fileKinds: number;
+  /** A multiple of `fileKinds`. */
+  readonly identitiesMax: number;
+}
+
 /**
- * Gives numbers to catalogs and groups: 0 is unknown, the first base is `other`, and each base has room for the
- * kinds. A number is never given to another group, since its counts may not all be delivered yet.
+ * Gives numbers to catalogs and groups. The first are the unknown files, one number for each target; then comes a
+ * base for each target's `other`; each base has room for the kinds. A number is never given to another group, since
+ * its counts may not all be delivered yet.
+ * @param identities targets that there may be
  */
-export function createComponentTable(limits: { componentsMax: number; fileKinds: number }): ComponentTable {
-  const { componentsMax, fileKinds } = limits;
-  const names = [UNKNOWN, { catalog: OTHER, dbGroup: NO_GROUP, fileKind: "n/a" }];
+export function createComponentTable(limits: ComponentLimits, identities: number): ComponentTable {
+  const { componentsMax, fileKinds, identitiesMax } = limits;
+  const owners = Array.from({ length: identities }, (_, identity) => ({
+    identity,
+    catalog: OTHER,
+    dbGroup: NO_GROUP,
+  }));
   const bases = new Map<string, number>();
+  const baseAt = (owner: number) => identitiesMax + owner * fileKinds;
+  const ownerOf = (component: number) => owners[Math.floor((component - identitiesMax) / fileKinds)];
   return {
-    baseOf: ({ catalog, dbGroup }) => {
-      const key = `${catalog}\u0000${dbGroup}`;
+    baseOf: (identity, { catalog, dbGroup }) => {
+      const key = `${identity}\u0000${catalog}\u0000${dbGroup}`;
       const known = bases.get(key);
       if (known !== undefined) return known;
-      if ((names.length + 1) * fileKinds > componentsMax) return fileKinds;
-      const base = names.push({ catalog, dbGroup, fileKind: "n/a" }) * fileKinds - fileKinds;
+      if (baseAt(owners.length + 1) > componentsMax) return baseAt(identity);
+      const base = baseAt(owners.push({ identity, catalog, dbGroup }) - 1);
       bases.set(key, base);
       return base;
     },
     describe: (component) => {
-      const owner = names[Math.floor(component / fileKinds)] ?? UNKNOWN;
-      if (owner === UNKNOWN) return UNKNOWN;
-      return { ...owner, fileKind: FILE_KIND_NAMES[component % fileKinds] ?? "n/a" };
+      const owner = ownerOf(component);
+      if (!owner) return UNKNOWN;
+      const { catalog, dbGroup } = owner;
+      return { catalog, dbGroup, fileKind: FILE_KIND_NAMES[component % fileKinds] ?? "n/a" };
     },
-    used: () => names.length * fileKinds,
+    identityOf: (component) => ownerOf(component)?.identity ?? Math.min(component, identitiesMax - 1),
+    used: () => baseAt(owners.length),
   };
 }
 

@@ -11,6 +11,7 @@ import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
 import { followProcesses } from "./process-follower.js";
 import { openProcfs } from "./procfs-kernel.js";
 import { trackStorage } from "./storage-bytes.js";
+import { COMM_LENGTH } from "./targets.js";
 
 /** Counter of events that were lost for want of memory; the others are lost to recursion. */
 const EVENTS_WITHOUT_STATE = "events_without_state";
@@ -76,7 +77,8 @@ function attachedKernel(
     log,
   );
   // Only a name can be told at the execve; a pid or a command line is found by looking.
-  if (target.pid === undefined && target.command === undefined) native.setExecName(target.name);
+  if (target.pid === undefined && target.command === undefined)
+    native.setExecEntries([{ name: target.name.slice(0, COMM_LENGTH), cgroup: 0n, identity: 0 }]);
   if (choice.useRecords) native.useRecords();
   const counterAt = (name: string) => addon.counterNames.indexOf(name);
   const readCounters = () => {
@@ -84,10 +86,15 @@ function attachedKernel(
     native.readCounters(values);
     return values;
   };
-  const eventsMissed = () => {
-    const lost = readCounters()[counterAt(EVENTS_WITHOUT_STATE)] ?? 0n;
-    return recursionMisses(native) + Number(lost);
-  };
+  const eventsMissed = () => recursionMisses(native) + Number(sumOf(readCounters(), EVENTS_WITHOUT_STATE));
+
+  /** Of all components. */
+  function sumOf(counters: BigUint64Array, name: string): bigint {
+    let sum = 0n;
+    for (let at = counterAt(name); at < counters.length; at += addon.counterNames.length)
+      sum += counters[at] ?? 0n;
+    return sum;
+  }
 
   const attached = new Set(
     probes()
@@ -110,15 +117,17 @@ function attachedKernel(
     describe: components.describe,
     read() {
       const counters = readCounters();
+      const pressure = readRows(addon.identitiesMax + 1, addon.pressureNames, (into) => {
+        native.readPressure(into);
+      });
+      const hints = readRows(addon.identitiesMax * addon.adviceNames.length, addon.hintNames, (into) => {
+        native.readHints(into);
+      });
       const ended = (name: string) => BigInt.asIntN(64, counters[counterAt(name)] ?? 0n);
       return {
         counters,
-        pressure: readRows(["target", "node"], addon.pressureNames, (into) => {
-          native.readPressure(into);
-        }),
-        hints: readRows(addon.adviceNames, addon.hintNames, (into) => {
-          native.readHints(into);
-        }),
+        pressure: { target: pressure[0] ?? {}, node: pressure.at(-1) ?? {} },
+        hints: Object.fromEntries(addon.adviceNames.map((advice, i) => [advice, hints[i] ?? {}])),
         pressureFiles: { target: cgroupPressure(processes.targets()[0]?.task.pid), node: nodePressure() },
         storage: storage.total({ read: ended(ENDED_STORAGE.read), write: ended(ENDED_STORAGE.write) }),
       };
@@ -147,16 +156,16 @@ function attachedKernel(
 }
 
 /** Reads `[row][counter]` into names. */
-function readRows<Row extends string>(
-  rows: readonly Row[],
+function readRows(
+  rows: number,
   names: readonly string[],
   read: (into: BigUint64Array) => void,
-): Record<Row, Record<string, bigint>> {
-  const values = new BigUint64Array(rows.length * names.length);
+): Record<string, bigint>[] {
+  const values = new BigUint64Array(rows * names.length);
   read(values);
-  const row = (r: number) =>
-    Object.fromEntries(names.map((name, i) => [name, values[r * names.length + i] ?? 0n]));
-  return Object.fromEntries(rows.map((name, r) => [name, row(r)])) as Record<Row, Record<string, bigint>>;
+  return Array.from({ length: rows }, (_, row) =>
+    Object.fromEntries(names.map((name, i) => [name, values[row * names.length + i] ?? 0n])),
+  );
 }
 
 /** Events that the kernel kept from a program because it was interrupted in itself. */

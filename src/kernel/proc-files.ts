@@ -43,6 +43,9 @@ export function taskOf(pid: number): Task | undefined {
     tgid: pid,
     startTimeNs: BigInt(ticks) * TICK_NS,
     comm: stat.slice(open + 1, close),
+    cgroup: 0n,
+    parentCgroup: 0n,
+    hostName: readOrEmpty(`/proc/${pid}/root/etc/hostname`).trim(),
     counted: false,
   };
 }

@@ -16,7 +16,7 @@ export interface Target {
 }
 
 /** The kernel cuts a thread's name after this many bytes (include/linux/sched.h, TASK_COMM_LEN - 1). */
-const COMM_LENGTH = 15;
+export const COMM_LENGTH = 15;
 
 const baseName = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 

@@ -109,7 +109,7 @@ export function ours(
       durations.openMs.push(performance.now() - beginMs);
       tgid = probe.tasks().find(({ pid }) => pid === loop.pid)?.tgid ?? 0;
       const { ino, dev } = statSync(dirname(file), { bigint: true });
-      probe.setDirectories([{ ino, dev: kernelDeviceOfStat(dev), base: addon.fileKinds }]);
+      probe.setDirectories([{ ino, dev: kernelDeviceOfStat(dev), base: addon.identitiesMax, identity: 0 }]);
       return true;
     },
     detach() {

@@ -9,7 +9,8 @@ describe("hints of the target, against cachestat(2) around each", function () {
   const { addon, probe } = useProbe();
 
   function hintCounts(advice: string): Record<string, number> {
-    const values = new BigUint64Array(addon().adviceNames.length * addon().hintNames.length);
+    const advices = addon().identitiesMax * addon().adviceNames.length;
+    const values = new BigUint64Array(advices * addon().hintNames.length);
     probe().readHints(values);
     const row = addon().adviceNames.indexOf(advice) * addon().hintNames.length;
     return Object.fromEntries(addon().hintNames.map((name, i) => [name, Number(values[row + i])]));

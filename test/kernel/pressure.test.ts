@@ -32,9 +32,9 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
 
   function pressure(scope: "target" | "node"): Record<string, number> {
     const names = addon().pressureNames;
-    const values = new BigUint64Array(2 * names.length);
+    const values = new BigUint64Array((addon().identitiesMax + 1) * names.length);
     probe().readPressure(values);
-    const first = scope === "target" ? 0 : names.length;
+    const first = scope === "target" ? 0 : addon().identitiesMax * names.length;
     return Object.fromEntries(names.map((name, i) => [name, Number(values[first + i])]));
   }
 

@@ -46,27 +46,41 @@ describe("roots of the catalogs", () => {
 });
 
 describe("component table", () => {
-  const limits = { componentsMax: 32, fileKinds: 4 };
+  const limits = { componentsMax: 40, fileKinds: 4, identitiesMax: 8 };
 
   it("gives a catalog and group the same number for ever, and names it", () => {
-    const table = createComponentTable(limits);
-    const first = table.baseOf({ catalog: "measure", dbGroup: "g1" });
-    const second = table.baseOf({ catalog: "measure", dbGroup: "g2" });
-    expect([first, second, table.baseOf({ catalog: "measure", dbGroup: "g1" })]).to.deep.equal([8, 12, 8]);
-    expect(table.describe(9)).to.deep.equal({ catalog: "measure", dbGroup: "g1", fileKind: "index" });
-    expect(table.used()).to.equal(16);
+    const table = createComponentTable(limits, 1);
+    const first = table.baseOf(0, { catalog: "measure", dbGroup: "g1" });
+    const second = table.baseOf(0, { catalog: "measure", dbGroup: "g2" });
+    const again = table.baseOf(0, { catalog: "measure", dbGroup: "g1" });
+    expect([first, second, again]).to.deep.equal([12, 16, 12]);
+    expect(table.describe(13)).to.deep.equal({ catalog: "measure", dbGroup: "g1", fileKind: "index" });
+    expect(table.used()).to.equal(20);
   });
 
-  it("calls 0 unknown, and numbers that were never given too", () => {
-    const table = createComponentTable(limits);
-    for (const component of [0, 1, 30]) expect(table.describe(component).catalog).to.equal("unknown");
+  it("calls the first unknown, one of each target, and numbers that were never given too", () => {
+    const table = createComponentTable(limits, 1);
+    for (const component of [0, 1, 7, 30]) expect(table.describe(component).catalog).to.equal("unknown");
+    expect([0, 1, 7].map(table.identityOf)).to.deep.equal([0, 1, 7]);
   });
 
-  it("counts under `other` what no number is left for", () => {
-    const table = createComponentTable(limits);
-    const bases = Array.from({ length: 9 }, (_, i) => table.baseOf({ catalog: "measure", dbGroup: `g${i}` }));
-    expect(bases).to.deep.equal([8, 12, 16, 20, 24, 28, 4, 4, 4]);
-    expect(table.describe(4)).to.deep.equal({ catalog: "other", dbGroup: "n/a", fileKind: "data" });
+  it("keeps the same group of two targets apart", () => {
+    const table = createComponentTable(limits, 2);
+    const group = { catalog: "measure", dbGroup: "g1" };
+    const [one, other] = [table.baseOf(0, group), table.baseOf(1, group)];
+    expect([one, other]).to.deep.equal([16, 20]);
+    expect([one, one + 3, other, other + 3].map(table.identityOf)).to.deep.equal([0, 0, 1, 1]);
+    expect(table.describe(other)).to.deep.equal(table.describe(one));
+  });
+
+  it("counts under the target's `other` what no number is left for", () => {
+    const table = createComponentTable(limits, 2);
+    const bases = Array.from({ length: 8 }, (_, i) =>
+      table.baseOf(1, { catalog: "measure", dbGroup: `g${i}` }),
+    );
+    expect(bases).to.deep.equal([16, 20, 24, 28, 32, 36, 12, 12]);
+    expect(table.describe(12)).to.deep.equal({ catalog: "other", dbGroup: "n/a", fileKind: "data" });
+    expect([8, 12].map(table.identityOf)).to.deep.equal([0, 1]);
     expect(table.used()).to.be.at.most(limits.componentsMax);
   });
 });

@@ -36,6 +36,9 @@ const task = (pid: number, counted = false): Task => ({
   tgid: pid,
   startTimeNs: 1n,
   comm: "x",
+  cgroup: 0n,
+  parentCgroup: 0n,
+  hostName: "host",
   counted,
 });
 

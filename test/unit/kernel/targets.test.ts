@@ -14,6 +14,9 @@ const task = (pid: number, comm = "banyand", startTimeNs = BigInt(pid)): Task =>
   tgid: 1000 + pid,
   startTimeNs,
   comm,
+  cgroup: 0n,
+  parentCgroup: 0n,
+  hostName: "host",
   counted: false,
 });
 const names = (executable: string, ...commandLine: string[]): ProcessNames => ({ executable, commandLine });
