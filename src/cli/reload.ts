@@ -53,8 +53,8 @@ export function createReloader({ initial, load, readSecrets, apply, log }: Reloa
       take({ config, values });
     },
     refresh() {
-      const { banyandb } = running.config;
-      const { password, ca, problems } = readSecrets(running.config);
+      const { banyandb, http } = running.config;
+      const { password, ca, cert, key, problems } = readSecrets(running.config);
       if (problems.length > 0) {
         log.throttled("secrets", "secrets cannot be read again; the old ones stay", {
           problems: problems.map(({ key, message }) => `${key ?? ""}: ${message}`),
@@ -62,13 +62,19 @@ export function createReloader({ initial, load, readSecrets, apply, log }: Reloa
         return;
       }
       const fresh = {
-        ...banyandb,
-        password: banyandb.passwordFile === undefined ? banyandb.password : password,
-        tls: banyandb.tls && { ...banyandb.tls, ca },
+        banyandb: {
+          ...banyandb,
+          password: banyandb.passwordFile === undefined ? banyandb.password : password,
+          tls: banyandb.tls && { ...banyandb.tls, ca },
+        },
+        http: {
+          ...http,
+          tls: http.tls && { ...http.tls, cert: cert ?? http.tls.cert, key: key ?? http.tls.key },
+        },
       };
-      if (isDeepStrictEqual(fresh, banyandb)) return;
+      if (isDeepStrictEqual(fresh, { banyandb, http })) return;
       log.info("secrets read again");
-      take({ ...running, config: { ...running.config, banyandb: fresh } });
+      take({ ...running, config: { ...running.config, ...fresh } });
     },
   };
 }

@@ -3,7 +3,7 @@ import { runAgent, type Agent } from "../agent.js";
 import { packageVersion, readSchema } from "../config/schema-files.js";
 import type { Config } from "../config/config.js";
 import { ownUserIds, readGuardedFile } from "../config/guarded-file.js";
-import { readSecrets } from "../config/secrets.js";
+import { readSecrets, secretFiles } from "../config/secrets.js";
 import { acquireInstanceLock } from "../instance-lock.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
@@ -53,8 +53,8 @@ interface Start {
   readonly schema: Schema;
   readonly log: Log;
   readonly context: Context;
-  /** Lets the agent follow changes of the configuration and of secrets; returns what ends that. */
-  readonly follow: (agent: Agent, signals: Signals) => () => void;
+  /** Lets agent and endpoint follow changes of the configuration and of secrets; returns what ends that. */
+  readonly follow: (agent: Agent, signals: Signals, endpoint?: HttpEndpoint) => () => void;
 }
 
 async function run(args: Arguments, context: Context): Promise<number> {
@@ -62,19 +62,15 @@ async function run(args: Arguments, context: Context): Promise<number> {
   const { config } = initial;
   const log = createLog({ level: config.log.level, stream: context.stderr, clock: systemClocks });
   const ownIds = ownUserIds(context.environment);
-  const follow: Start["follow"] = (agent, signals) => {
+  const follow: Start["follow"] = (agent, signals, endpoint) => {
     const reloader = createReloader({
       initial,
       load: () => configOf(args, context),
-      readSecrets: ({ banyandb }) =>
-        readSecrets(
-          { passwordFile: banyandb.passwordFile, caFile: banyandb.tls?.caFile },
-          readGuardedFile,
-          ownIds,
-        ),
+      readSecrets: (used) => readSecrets(secretFiles(used), readGuardedFile, ownIds),
       apply: (changed) => {
         log.setLevel(changed.log.level);
         agent.configure(changed);
+        if (changed.http.tls) endpoint?.setCertificate(changed.http.tls);
       },
       log,
     });
@@ -114,13 +110,18 @@ async function runService({ config, schema, log, context, follow }: Start): Prom
   let endpoint: HttpEndpoint | undefined;
   let agent: Agent | undefined;
   try {
-    const { listen } = config.http;
-    const pages = sidecarPages({ schema, status: () => agent?.status(), totals: () => agent?.totals() });
-    endpoint = listen && (await serveHttp(listen, pages));
+    const { listen, tls, metricsLabels } = config.http;
+    const pages = sidecarPages({
+      schema,
+      labels: metricsLabels,
+      status: () => agent?.status(),
+      totals: () => agent?.totals(),
+    });
+    endpoint = listen && (await serveHttp(listen, pages, tls));
     const signals = context.signals();
     const version = packageVersion();
     agent = runAgent({ config, schema, log, sink: "banyandb", version });
-    const unfollow = follow(agent, signals);
+    const unfollow = follow(agent, signals, endpoint);
     log.info("started", {
       version,
       tier: agent.status().kernel.tier,

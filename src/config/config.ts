@@ -81,4 +81,19 @@ export interface DeliveryConfig {
 export interface HttpConfig {
   /** host:port; undefined switches the endpoint off. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** undefined means plain HTTP. */
+  readonly tls: HttpTlsConfig | undefined;
+  /** On every sample of /metrics. */
+  readonly metricsLabels: Readonly<Record<string, string>>;
+}
+
+export interface HttpTlsConfig {
+  /** Read again whenever it changes. */
+  readonly certFile: string;
+  /** Read again whenever it changes. */
+  readonly keyFile: string;
+  /** Content of that file, PEM. */
+  readonly cert: string;
+  /** Secret; content of that file, PEM. */
+  readonly key: string;
 }

@@ -174,6 +174,33 @@ export const ENDPOINTS: Format<readonly string[]> = {
   show: (items) => items.join(","),
 };
 
+export type LabelSet = Readonly<Record<string, string>>;
+
+/**
+ * Names as Prometheus has them (those with __ are its own). What is refused in values the parser of BanyanDB's FODC
+ * agent cannot read (fodc/agent/internal/metrics/parse.go), nor can this list.
+ */
+const LABEL = /^\s*((?!__)[A-Za-z_][A-Za-z0-9_]{0,63})=([^\p{Cc}"\\{},=]{1,256})$/u;
+
+export const LABELS: Format<LabelSet> = {
+  allowed: "name=value, or several as a list or separated by commas, without quotes, braces and backslashes",
+  list: true,
+  parse: (text) => {
+    const pairs = text.split(",").map((item) => LABEL.exec(item));
+    const entries = pairs.flatMap((match) =>
+      match ? [[match[1] ?? "", (match[2] ?? "").trim()] as const] : [],
+    );
+    const labels = Object.fromEntries(entries);
+    return Object.keys(labels).length === pairs.length && entries.every(([, value]) => value !== "")
+      ? labels
+      : undefined;
+  },
+  show: (labels) =>
+    Object.entries(labels)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(","),
+};
+
 export const LISTEN: Format<Address | "off"> = {
   allowed: "host:port (an IPv6 host in brackets, port 0 for any free one), or off",
   parse: (text) => (text === "off" ? "off" : parseAddress(text, 0)),

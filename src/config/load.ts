@@ -3,7 +3,7 @@
  * problem of every source is reported at once.
  */
 import convict from "convict";
-import type { Config } from "./config.js";
+import type { Config, HttpTlsConfig } from "./config.js";
 import { parseConfigFile, type Written } from "./file.js";
 import { changeableByOthers, unfitForSecrets, type ReadGuarded } from "./guarded-file.js";
 import { ConfigError, type ConfigProblem, quoteValue } from "./problems.js";
@@ -97,11 +97,14 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 
 /** What the files say that the settings name; nothing of those whose name is bad. */
 function namedFiles(values: Values, bad: ReadonlySet<SettingKey>, input: ConfigInput): Secrets {
-  const named = (key: "banyandb.password_file" | "banyandb.tls.ca_file"): string | undefined =>
-    bad.has(key) ? undefined : (values[key] ?? undefined);
+  const named = (
+    key: "banyandb.password_file" | "banyandb.tls.ca_file" | "http.tls.cert_file" | "http.tls.key_file",
+  ): string | undefined => (bad.has(key) ? undefined : (values[key] ?? undefined));
   const files = {
     passwordFile: named("banyandb.password_file"),
     caFile: named("banyandb.tls.ca_file"),
+    certFile: named("http.tls.cert_file"),
+    keyFile: named("http.tls.key_file"),
   };
   return readSecrets(files, input.readFile, input.ownIds);
 }
@@ -255,6 +258,13 @@ function contradictions(
     if (sound("banyandb.tls.enabled", key) && values[key] !== null && !values["banyandb.tls.enabled"])
       report(key, "set while banyandb.tls.enabled is false");
   }
+  for (const [key, other] of [
+    ["http.tls.cert_file", "http.tls.key_file"],
+    ["http.tls.key_file", "http.tls.cert_file"],
+  ] as const) {
+    if (sound(key, other) && values[key] !== null && values[other] === null)
+      report(key, `set without ${other}; both or neither`);
+  }
   return problems;
 }
 
@@ -296,10 +306,20 @@ function toConfig(values: Values, secrets: Secrets, hostname: string): Config {
       maxAgeMs: values["queue.max_age"] ?? values["banyandb.ttl_days"] * DAY_MS,
     },
     delivery: { audit: values["delivery.audit"] },
-    http: { listen: listen === "off" ? undefined : listen },
+    http: {
+      listen: listen === "off" ? undefined : listen,
+      tls: httpTls(values, secrets),
+      metricsLabels: values["http.metrics_labels"] ?? {},
+    },
     log: { level: values["log.level"] },
   };
   return deepFreeze(config);
+}
+
+function httpTls(values: Values, { cert, key }: Secrets): HttpTlsConfig | undefined {
+  const { "http.tls.cert_file": certFile, "http.tls.key_file": keyFile } = values;
+  if (certFile === null || keyFile === null || cert === undefined || key === undefined) return undefined;
+  return { certFile, keyFile, cert, key };
 }
 
 function deepFreeze<T>(value: T): T {

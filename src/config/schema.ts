@@ -11,6 +11,8 @@ import {
   FILE_PATH,
   type Format,
   GROUP_NAME,
+  type LabelSet,
+  LABELS,
   LISTEN,
   oneOf,
   REGULAR_EXPRESSION,
@@ -176,6 +178,24 @@ export const SETTINGS = {
     format: LISTEN,
     default: { host: "127.0.0.1", port: 8080 },
   } as Setting<{ host: string; port: number } | "off">,
+  "http.tls.cert_file": {
+    doc: "Certificate of the endpoint, its own first, in PEM; goes with http.tls.key_file; read again when it changes",
+    format: FILE_PATH,
+    default: null,
+    absence: "plain HTTP",
+  } as Setting<string | null>,
+  "http.tls.key_file": {
+    doc: "Its private key, in PEM; nobody but its owner may read it; read again when it changes",
+    format: FILE_PATH,
+    default: null,
+    absence: "plain HTTP",
+  } as Setting<string | null>,
+  "http.metrics_labels": {
+    doc: "Labels of every sample of /metrics beside those of node, such as pod_name=banyandb-0,container_name=data",
+    format: LABELS,
+    default: null,
+    absence: "none; whoever scrapes may add them",
+  } as Setting<LabelSet | null>,
 
   "log.level": {
     doc: "Least severe log lines that are written",

@@ -21,6 +21,18 @@ export interface TagSpec {
 export interface PrometheusName {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What the value is multiplied by, so that the unit is the one that the name says. */
+  readonly scale: number;
+  /** Further names of the same field. */
+  readonly aliases: readonly PrometheusAlias[];
+}
+
+export interface PrometheusAlias {
+  readonly name: string;
+  readonly description: string;
+  readonly scale: number;
+  /** Tags that a series must have to be shown under this name. */
+  readonly where: Readonly<Record<string, string>>;
 }
 
 interface FieldBase {
@@ -125,8 +137,8 @@ class Reader {
     return this.fail(`${key} is not a non-empty list of strings`);
   }
 
-  objects(key: string): Reader[] {
-    const value = this.object[key];
+  objects(key: string, absent?: readonly []): Reader[] {
+    const value = this.object[key] ?? absent;
     if (!Array.isArray(value)) return this.fail(`${key} is not a list`);
     return value.map((item, i) => new Reader(this.file, `${this.at}.${key}[${i}]`, item));
   }
@@ -139,6 +151,12 @@ class Reader {
   flag(key: string): boolean {
     const value = this.object[key] ?? false;
     return typeof value === "boolean" ? value : this.fail(`${key} is not true or false`);
+  }
+
+  /** 1 where there is none. */
+  factor(key: string): number {
+    const value = this.object[key] ?? 1;
+    return typeof value === "number" && value > 0 ? value : this.fail(`${key} is not a positive number`);
   }
 
   labels(key: string): Record<string, string> {
@@ -169,7 +187,19 @@ function parseMerge(reader: Reader): MergeRule {
 
 function parsePrometheus(reader: Reader): PrometheusName | undefined {
   const entry = reader.optionalObject("prometheus");
-  return entry && { name: entry.string("name"), labels: entry.labels("labels") };
+  return (
+    entry && {
+      name: entry.string("name"),
+      labels: entry.labels("labels"),
+      scale: entry.factor("scale"),
+      aliases: entry.objects("aliases", []).map((alias) => ({
+        name: alias.string("name"),
+        description: alias.string("description"),
+        scale: alias.factor("scale"),
+        where: alias.labels("where"),
+      })),
+    }
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 /** A small HTTP server for a fixed set of pages; knows nothing of what they say. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 
 export interface Page {
@@ -14,8 +15,17 @@ export type Pages = Readonly<Record<string, () => Page>>;
 export interface HttpEndpoint {
   /** The port that was taken, where 0 was asked for. */
   readonly port: number;
+  /** Takes another certificate for new connections; nothing where the endpoint is plain HTTP. */
+  setCertificate(certificate: Certificate): void;
   /** Stops listening and ends all connections, idle ones too. */
   close(): Promise<void>;
+}
+
+/** PEM each. */
+export interface Certificate {
+  readonly cert: string;
+  /** Secret. */
+  readonly key: string;
 }
 
 /** The endpoint could not be opened. `code` is that of the operating system, such as EADDRINUSE. */
@@ -41,28 +51,36 @@ const LIMITS = {
   keepAliveMs: 30_000,
 } as const;
 
+const OPTIONS = {
+  maxHeaderSize: LIMITS.maxHeaderBytes,
+  headersTimeout: LIMITS.headersMs,
+  requestTimeout: LIMITS.requestMs,
+  keepAliveTimeout: LIMITS.keepAliveMs,
+  connectionsCheckingInterval: 1000,
+} as const;
+
 /**
- * Starts to listen.
+ * Starts to listen, by TLS where there is a certificate.
  * @throws HttpListenError
  */
-export async function serveHttp(listen: { host: string; port: number }, pages: Pages): Promise<HttpEndpoint> {
-  const server = createServer(
-    {
-      maxHeaderSize: LIMITS.maxHeaderBytes,
-      headersTimeout: LIMITS.headersMs,
-      requestTimeout: LIMITS.requestMs,
-      keepAliveTimeout: LIMITS.keepAliveMs,
-      connectionsCheckingInterval: 1000,
-    },
-    (request, response) => {
-      answer(request, response, pages);
-    },
-  );
+export async function serveHttp(
+  listen: { host: string; port: number },
+  pages: Pages,
+  certificate?: Certificate,
+): Promise<HttpEndpoint> {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    answer(request, response, pages);
+  };
+  const tls = certificate && tlsServer(certificate, onRequest);
+  const server = tls ?? createServer(OPTIONS, onRequest);
   server.maxConnections = LIMITS.connections;
   await started(server, listen);
   const { port } = server.address() as AddressInfo;
   return {
     port,
+    setCertificate: ({ cert, key }) => {
+      tls?.setSecureContext({ ...TLS_OPTIONS, cert, key });
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => {
@@ -73,7 +91,18 @@ export async function serveHttp(listen: { host: string; port: number }, pages: P
   };
 }
 
-function started(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+/** Older versions have known weaknesses (RFC 8996). */
+const TLS_OPTIONS = { minVersion: "TLSv1.2" } as const;
+
+function tlsServer(
+  { cert, key }: Certificate,
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
+): TlsServer {
+  const options = { ...OPTIONS, ...TLS_OPTIONS, handshakeTimeout: LIMITS.headersMs, cert, key };
+  return createTlsServer(options, onRequest);
+}
+
+function started(server: Server | TlsServer, { host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       reject(new HttpListenError(host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, cause));

@@ -4,11 +4,13 @@ import type { SidecarStatus } from "../model/status.js";
 import type { Totals } from "../model/totals.js";
 import { isReady, judgeHealth } from "./health.js";
 import type { Page, Pages } from "./http.js";
-import { renderMetrics } from "./metrics.js";
-import { CONTENT_TYPE } from "./prometheus.js";
+import { metricsPage } from "./metrics.js";
+import { CONTENT_TYPE, type Labels } from "./prometheus.js";
 
 export interface PagesInput {
   readonly schema: Schema;
+  /** On every sample of /metrics. */
+  readonly labels?: Labels;
   /** undefined while the sidecar starts. */
   readonly status: () => SidecarStatus | undefined;
   /** undefined before the first tick. */
@@ -18,7 +20,8 @@ export interface PagesInput {
 const STARTING = plain(503, "starting");
 
 /** The four pages. */
-export function sidecarPages({ schema, status, totals }: PagesInput): Pages {
+export function sidecarPages({ schema, labels, status, totals }: PagesInput): Pages {
+  const metrics = metricsPage(schema, labels);
   const withStatus = (page: (now: SidecarStatus) => Page) => (): Page => {
     const now = status();
     return now === undefined ? STARTING : page(now);
@@ -38,7 +41,7 @@ export function sidecarPages({ schema, status, totals }: PagesInput): Pages {
     "/metrics": withStatus((now) => ({
       status: 200,
       contentType: CONTENT_TYPE,
-      body: renderMetrics({ schema, status: now, totals: totals() }),
+      body: metrics({ status: now, totals: totals() }),
     })),
   };
 }

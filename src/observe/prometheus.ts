@@ -2,38 +2,63 @@
 
 export type Labels = Readonly<Record<string, string>>;
 
-export interface Metric {
+export interface MetricHead {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
+}
+
+export interface Metric extends MetricHead {
   readonly samples: readonly {
     /** After the name, such as _bucket of a histogram. */
     readonly suffix?: string;
     readonly labels: Labels;
-    readonly value: number;
+    readonly value: number | bigint;
   }[];
 }
 
-/** Content type of what `exposition` returns. */
+/** Content type of a page in this format. */
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** The two lines before the samples of a metric, each with its end. */
+export function headLines({ name, type, help }: MetricHead): string {
+  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
+}
+
+/** `a="b",c="d"`, to stand between the braces; empty where there are none. */
+export function labelText(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+    .join(",");
+}
+
+/** Two parts of what stands between the braces; either may be empty. */
+export function joinLabels(one: string, other: string): string {
+  return one === "" || other === "" ? one + other : `${one},${other}`;
+}
+
+/** One line with its end; `labels` as labelText gives them. */
+export function sampleLine(name: string, labels: string, value: number | bigint): string {
+  return labels === "" ? `${name} ${numberText(value)}\n` : `${name}{${labels}} ${numberText(value)}\n`;
+}
 
 /** Writes metrics, `common` labels on every sample; one without samples is left out. */
 export function exposition(metrics: readonly Metric[], common: Labels): string {
   return metrics
     .filter(({ samples }) => samples.length > 0)
-    .map(({ name, type, help, samples }) => {
-      const lines = samples.map(
-        ({ suffix = "", labels, value }) =>
-          `${name}${suffix}${braces({ ...common, ...labels })} ${number(value)}`,
+    .map(({ samples, ...head }) => {
+      const lines = samples.map(({ suffix = "", labels, value }) =>
+        sampleLine(head.name + suffix, labelText({ ...common, ...labels }), value),
       );
-      return [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
+      return headLines(head) + lines.join("");
     })
     .join("");
 }
 
-function braces(labels: Labels): string {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
-  return parts.length > 0 ? `{${parts.join(",")}}` : "";
+/** A bigint as it is: Prometheus rounds to a double, others need not. */
+function numberText(value: number | bigint): string {
+  if (typeof value === "bigint" || Number.isFinite(value)) return String(value);
+  return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
 
 function escapeHelp(text: string): string {
@@ -41,10 +66,5 @@ function escapeHelp(text: string): string {
 }
 
 function escapeLabel(text: string): string {
-  return escapeHelp(text).replaceAll('"', '\\"');
-}
-
-function number(value: number): string {
-  if (Number.isNaN(value)) return "NaN";
-  return Number.isFinite(value) ? String(value) : value > 0 ? "+Inf" : "-Inf";
+  return /["\\\n]/.test(text) ? escapeHelp(text).replaceAll('"', '\\"') : text;
 }

@@ -1,7 +1,9 @@
 import { Agent, get, request } from "node:http";
+import { get as getByTls } from "node:https";
 import { connect } from "node:net";
 import { expect } from "chai";
 import { type HttpEndpoint, HttpListenError, type Page, serveHttp } from "../../src/observe/http.js";
+import { createAuthority } from "../support/certificates.js";
 import { waitFor } from "../support/wait.js";
 
 const HELLO: Page = { status: 200, contentType: "text/plain", body: "hello" };
@@ -146,5 +148,48 @@ describe("the HTTP endpoint", () => {
       `listen on HTTP endpoint 127.0.0.1:${endpoint.port} failed: EADDRINUSE; ` +
         "another process has the port, choose another http.listen, or off",
     );
+  });
+});
+
+describe("the HTTP endpoint with a certificate", () => {
+  const issue = () => {
+    const authority = createAuthority();
+    const { certificate: cert, key } = authority.issue("IP:127.0.0.1");
+    return { ca: authority.certificate, cert, key };
+  };
+
+  function askByTls(port: number, ca: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      getByTls({ host: "127.0.0.1", port, path: "/hello", ca, agent: false }, (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (part: string) => (body += part));
+        response.on("end", () => {
+          resolve(body);
+        });
+      }).on("error", reject);
+    });
+  }
+
+  it("answers who trusts it, not in plain text, and takes another certificate while it runs", async () => {
+    const [first, second] = [issue(), issue()];
+    const endpoint = await serveHttp({ host: "127.0.0.1", port: 0 }, { "/hello": () => HELLO }, first);
+    try {
+      expect(await askByTls(endpoint.port, first.ca)).to.equal("hello");
+      const plain = await ask(endpoint.port, "/hello").then(
+        () => "answered",
+        () => "refused",
+      );
+      expect(plain).to.equal("refused");
+      endpoint.setCertificate(second);
+      expect(await askByTls(endpoint.port, second.ca)).to.equal("hello");
+      const old = await askByTls(endpoint.port, first.ca).then(
+        () => "trusted",
+        () => "not trusted",
+      );
+      expect(old).to.equal("not trusted");
+    } finally {
+      await endpoint.close();
+    }
   });
 });

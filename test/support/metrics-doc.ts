@@ -34,9 +34,10 @@ function fieldRow({ name, unit, description, cause, action, prometheus }: FieldS
   return [`\`${name}\``, unit, description, advice, prometheus ? onMetrics(prometheus) : ""];
 }
 
-function onMetrics({ name, labels }: NonNullable<FieldSpec["prometheus"]>): string {
+function onMetrics({ name, labels, aliases }: NonNullable<FieldSpec["prometheus"]>): string {
   const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-  return `\`${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""}\``;
+  const own = `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""}`;
+  return [own, ...aliases.map((alias) => alias.name)].map((shown) => `\`${shown}\``).join(", ");
 }
 
 function sameField(field: FieldSpec, { fields }: MeasureSpec): boolean {

@@ -6,7 +6,13 @@ import { maskedConfig } from "../../../src/config/print.js";
 import type { Secrets } from "../../../src/config/secrets.js";
 import type { Log, LogFields } from "../../../src/model/log.js";
 
-const NO_SECRETS: Secrets = { password: undefined, ca: undefined, problems: [] };
+const NO_SECRETS: Secrets = {
+  password: undefined,
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  problems: [],
+};
 
 describe("reloading", () => {
   let text: string;

@@ -76,7 +76,7 @@ describe("loading the configuration", () => {
       },
       queue: { maxBytes: 33_554_432, maxAgeMs: 7 * 86_400_000 },
       delivery: { audit: false },
-      http: { listen: { host: "127.0.0.1", port: 8080 } },
+      http: { listen: { host: "127.0.0.1", port: 8080 }, tls: undefined, metricsLabels: {} },
       log: { level: "info" },
     });
   });
@@ -115,22 +115,26 @@ describe("loading the configuration", () => {
       "banyandb: { endpoints: [a:1, '[::1]:2'] }",
       "queue: { max_bytes: 1 GiB }",
       "kernel: { allow_degraded: true }",
+      "http: { metrics_labels: [pod_name=b-0, container_name=a b] }",
     ].join("\n");
     const environment = {
       BANYANDB_EBPF_BANYANDB_ENDPOINTS: "a:1, [::1]:2",
       BANYANDB_EBPF_QUEUE_MAX_BYTES: "1073741824",
       BANYANDB_EBPF_KERNEL_ALLOW_DEGRADED: "true",
+      BANYANDB_EBPF_HTTP_METRICS_LABELS: "pod_name=b-0, container_name=a b",
     };
     const flags = [
       set("banyandb.endpoints", "a:1,[::1]:2"),
       set("queue.max_bytes", "1024MiB"),
       set("kernel.allow_degraded", "true"),
+      set("http.metrics_labels", "pod_name=b-0,container_name=a b"),
     ];
     for (const given of [input(file), input("", environment), input("", {}, flags)]) {
       const { config } = loadConfig(given);
       expect(config.banyandb.endpoints).to.deep.equal(["a:1", "[::1]:2"]);
       expect(config.queue.maxBytes).to.equal(2 ** 30);
       expect(config.kernel.allowDegraded).to.equal(true);
+      expect(config.http.metricsLabels).to.deep.equal({ pod_name: "b-0", container_name: "a b" });
     }
   });
 
@@ -228,6 +232,12 @@ describe("errors of the configuration", () => {
     ["queue.max_bytes", "2GiB"],
     ["queue.max_bytes", "32 MB"],
     ["http.listen", "8080"],
+    ["http.metrics_labels", "pod_name"],
+    ["http.metrics_labels", "a=1,a=2"],
+    ["http.metrics_labels", "a="],
+    ["http.metrics_labels", "a=}"],
+    ["http.metrics_labels", "__a=1"],
+    ["http.metrics_labels", "pod-name=x"],
     ["log.level", "trace"],
   ];
   for (const [key, text] of refused) {
@@ -273,12 +283,21 @@ describe("errors of the configuration", () => {
       "banyandb.tls.ca_file",
       /while banyandb.tls.enabled is false/,
     ],
+    [
+      "a certificate without key",
+      { HTTP_TLS_CERT_FILE: "pw" },
+      "http.tls.cert_file",
+      /without http.tls.key_file/,
+    ],
     ["a name without TLS", { TLS_SERVER_NAME: "b" }, "banyandb.tls.server_name", /tls.enabled is false/],
   ];
   for (const [what, variables, key, message] of contradictory) {
     it(`are found in ${what}`, () => {
       const environment = Object.fromEntries(
-        Object.entries(variables).map(([name, text]) => [`BANYANDB_EBPF_BANYANDB_${name}`, text]),
+        Object.entries(variables).map(([name, text]) => [
+          `BANYANDB_EBPF_${name.startsWith("HTTP_") ? "" : "BANYANDB_"}${name}`,
+          text,
+        ]),
       );
       const problems = problemsOf({ ...input("", environment), ...files({ pw: { text: "pw" } }) });
       expect(problems.find((problem) => problem.key === key)?.message).to.match(message);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ownUserIds, readGuardedFile } from "../../../src/config/guarded-file.js";
 import { readSecrets, type Secrets } from "../../../src/config/secrets.js";
-import { CERTIFICATE } from "../../support/certificates.js";
+import { CERTIFICATE, createAuthority } from "../../support/certificates.js";
 
 describe("files of secrets", () => {
   let folder: string;
@@ -21,17 +21,18 @@ describe("files of secrets", () => {
     const path = join(folder, "password");
     writeFileSync(path, text);
     chmodSync(path, mode);
-    return readSecrets({ passwordFile: path, caFile: undefined }, readGuardedFile, own);
+    return readSecrets({ passwordFile: path }, readGuardedFile, own);
   }
   function authorities(text: string): Secrets {
     const path = join(folder, "ca.pem");
     writeFileSync(path, text);
-    return readSecrets({ passwordFile: undefined, caFile: path }, readGuardedFile, own);
+    return readSecrets({ caFile: path }, readGuardedFile, own);
   }
 
   it("give nothing where none is named", () => {
-    const none = readSecrets({ passwordFile: undefined, caFile: undefined }, readGuardedFile, own);
-    expect(none).to.deep.equal({ password: undefined, ca: undefined, problems: [] });
+    const { problems, ...values } = readSecrets({}, readGuardedFile, own);
+    expect(Object.values(values)).to.deep.equal([undefined, undefined, undefined, undefined]);
+    expect(problems).to.deep.equal([]);
   });
 
   it("give the password without the end of its line, and with its blanks", () => {
@@ -72,6 +73,43 @@ describe("files of secrets", () => {
     expect(authorities(CERTIFICATE.slice(0, 300)).problems[0]?.message).to.match(
       /must hold certificates in PEM$/,
     );
+  });
+});
+
+describe("certificate and key of the HTTP endpoint", () => {
+  const { certificate, key } = createAuthority();
+  const other = createAuthority();
+
+  function read(cert: string, keyText: string, mode = 0o600): Secrets {
+    return readSecrets(
+      { certFile: "cert", keyFile: "key" },
+      (path) => ({
+        text: path === "cert" ? cert : keyText,
+        ownerId: 0,
+        mode: path === "cert" ? 0o644 : mode,
+      }),
+      [],
+    );
+  }
+
+  it("are given where they fit", () => {
+    expect(read(certificate, key)).to.deep.include({ cert: certificate, key, problems: [] });
+  });
+
+  it("are refused where they do not fit, or are half written, without showing the key", () => {
+    for (const [what, { problems }] of [
+      ["it is not the key of http.tls.cert_file", read(certificate, other.key)],
+      ["it must hold a private key in PEM, without a pass phrase", read(certificate, key.slice(0, 60))],
+      ["it must hold certificates in PEM", read(certificate.slice(0, 60), key)],
+    ] as const) {
+      expect(problems.map(({ message }) => message.split(": ")[1])).to.deep.equal([what]);
+    }
+  });
+
+  it("are refused where others may read the key", () => {
+    const { problems } = read(certificate, key, 0o640);
+    expect(problems.map((problem) => problem.key)).to.deep.equal(["http.tls.key_file"]);
+    expect(problems[0]?.message).to.contain("mode 0640");
   });
 });
 

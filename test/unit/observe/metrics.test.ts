@@ -3,8 +3,12 @@ import { readSchema } from "../../../src/config/schema-files.js";
 import { type MeasureSpec, parseMeasure, type Schema } from "../../../src/model/measure.js";
 import { makeSample, type Tick } from "../../../src/model/tick.js";
 import { addToTotals, type Totals } from "../../../src/model/totals.js";
-import { renderMetrics } from "../../../src/observe/metrics.js";
+import { metricsPage } from "../../../src/observe/metrics.js";
 import { HEALTHY, KERNEL } from "../../support/status.js";
+
+/** What BanyanDB's FODC agent reads of a line, and what it takes for the labels (fodc/agent/internal/metrics/parse.go). */
+const FODC_LINE = /^(\w+)(?:\{([^}]+)\})?\s+(.+)$/;
+const FODC_LABEL = /(\w+)="([^"]+)"/g;
 
 const COUNTS = parseMeasure("hints.json", {
   measure: "hints",
@@ -19,6 +23,17 @@ const COUNTS = parseMeasure("hints.json", {
       ...count("share", "sum", "share_percent"),
       type: "float",
       percent: { part: "hits", whole: ["hits", "misses"] },
+      prometheus: {
+        name: "share_percent",
+        aliases: [
+          { name: "share_ratio", description: "d", scale: 0.01 },
+          { name: "share_after_willneed", description: "d", where: { advice: "willneed" } },
+        ],
+      },
+    },
+    {
+      ...count("waited", "sum", "waited_seconds_total"),
+      prometheus: { name: "waited_seconds_total", scale: 0.000001 },
     },
   ],
 });
@@ -46,9 +61,14 @@ function tick(timestampMs: number, rows: Record<string, Record<string, number>>)
   return { timestampMs, version: 1n, intervalMs: 10_000, samples };
 }
 
-function render(ticks: readonly Tick[], schema = schemaOf(COUNTS), status = HEALTHY): string[] {
+function render(
+  ticks: readonly Tick[],
+  schema = schemaOf(COUNTS),
+  status = HEALTHY,
+  labels: Record<string, string> = {},
+): string[] {
   const totals = ticks.reduce<Totals | undefined>(addToTotals, undefined);
-  return renderMetrics({ schema, status, totals }).split("\n");
+  return metricsPage(schema, labels)({ status, totals }).split("\n");
 }
 
 const ID = 'node_id="host:17912",cluster="n/a"';
@@ -108,6 +128,58 @@ describe("/metrics", () => {
     ]);
   });
 
+  it("shows a field under its other names, scaled, and only for the series that such a name is about", () => {
+    const both = { hits: 1, misses: 2 };
+    const lines = render([tick(1, { willneed: both, dontneed: both })]);
+    expect(lines.filter((line) => line.startsWith("share_"))).to.deep.equal([
+      `share_percent{${ID},advice="willneed"} 33.333`,
+      `share_percent{${ID},advice="dontneed"} 33.333`,
+      `share_ratio{${ID},advice="willneed"} 0.33333`,
+      `share_ratio{${ID},advice="dontneed"} 0.33333`,
+      `share_after_willneed{${ID},advice="willneed"} 33.333`,
+    ]);
+  });
+
+  it("shows a time in the unit of its name", () => {
+    expect(render([tick(1, { normal: { waited: 1_234_567 } })])).to.include(
+      `waited_seconds_total{${ID},advice="normal"} 1.234567`,
+    );
+  });
+
+  it("loses no unit of a counter beyond 2^53", () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const lines = render([
+      tick(1, { a: { calls: most } }),
+      tick(2, { a: { calls: most } }),
+      tick(3, { a: { calls: 3 } }),
+    ]);
+    expect(lines).to.include(`calls_total{${ID},advice="a"} ${2n * BigInt(most) + 3n}`);
+  });
+
+  it("puts the configured labels on every sample, over the identity but not over what tells series apart", () => {
+    const labels = { cluster: "prod", pod_name: "banyandb-0", advice: "mine" };
+    const lines = render([tick(1, { willneed: { calls: 1 } })], undefined, undefined, labels);
+    const id = 'node_id="host:17912",cluster="prod",pod_name="banyandb-0"';
+    expect(lines).to.include(`calls_total{${id},advice="willneed"} 1`);
+    const samples = lines.filter((line) => line !== "" && !line.startsWith("#"));
+    expect(samples.filter((line) => !line.includes(id))).to.deep.equal([]);
+  });
+
+  it("can be read by BanyanDB's FODC agent, all labels of all lines", () => {
+    const schema = readSchema();
+    const samples = schema.measures.map((measure) => {
+      const tags = measure.tags.map(() => "sw_metricsMinute-1.a b");
+      return makeSample(measure, tags, () => 1);
+    });
+    const lines = render([{ timestampMs: 1, version: 1n, intervalMs: 10, samples }], schema);
+    for (const line of lines.filter((text) => text !== "" && !text.startsWith("#"))) {
+      const [, name, labels = "", value] = FODC_LINE.exec(line) ?? [];
+      expect(Number.isFinite(Number(value)), line).to.equal(true);
+      const read = [...labels.matchAll(FODC_LABEL)].map(([, key = "", text = ""]) => `${key}="${text}"`);
+      expect(`${name ?? ""}{${read.join(",")}} ${value ?? ""}`).to.equal(line);
+    }
+  });
+
   it("escapes the values of labels", () => {
     const lines = render([tick(1, { 'a"b\\c\nd': { calls: 1 } })]);
     expect(lines).to.include(`calls_total{${ID},advice="a\\"b\\\\c\\nd"} 1`);
@@ -125,6 +197,18 @@ describe("/metrics", () => {
     const page = render([{ timestampMs: 1, version: 1n, intervalMs: 10, samples }], schema).join("\n");
     for (const { fields } of schema.measures) {
       for (const { prometheus } of fields) if (prometheus) expect(page).to.contain(`\n${prometheus.name}{`);
+    }
+  });
+
+  it("names in schema/ only tags that the measure has, where another name is about some series only", () => {
+    for (const { name, tags, fields } of readSchema().measures) {
+      const named = fields.flatMap(
+        ({ prometheus }) => prometheus?.aliases.flatMap(({ where }) => Object.keys(where)) ?? [],
+      );
+      expect(
+        tags.map((tag) => tag.name),
+        name,
+      ).to.include.members(named);
     }
   });
 
