@@ -2,28 +2,44 @@
 import { compareSchema, serverVersion } from "../banyandb/schema-ensure.js";
 import { BanyanError } from "../banyandb/errors.js";
 import { openTransport } from "../banyandb/transport.js";
-import type { Config } from "../config/config.js";
+import type { Config, TierChoice } from "../config/config.js";
 import { packageRoot, readSchema } from "../config/schema-files.js";
-import { loadAddon } from "../kernel/addon.js";
+import { type KernelFacts, loadAddon, type NativeAddon } from "../kernel/addon.js";
+import { choosePrograms } from "../kernel/choose.js";
+import { scanDirectories } from "../kernel/component-scan.js";
 import { KernelError } from "../kernel/errors.js";
 import { openKernel } from "../kernel/open-kernel.js";
+import { processNames } from "../kernel/proc-files.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
 import { type Arguments, CONFIG_OPTIONS } from "./arguments.js";
 import { ownMissingCapabilities } from "./capabilities.js";
-import { type CheckReport, checkExitCode, renderCheck } from "./check-report.js";
+import { checkJson } from "./check-json.js";
+import {
+  type CheckReport,
+  checkExitCode,
+  type FoundComponent,
+  type KernelMemory,
+  LARGE_CPUS,
+} from "./check-report.js";
+import { renderCheck } from "./check-table.js";
 import { type Command, configOf, type Context } from "./command.js";
+import { withProgress } from "./progress.js";
 import { isPermissionError } from "./report-error.js";
+import { wantsColours } from "./terminal.js";
 import { dailyVolume } from "./volume.js";
 
 export const checkCommand: Command = {
   name: "check",
   summary: "Show what this host offers, what is missing, and whether BanyanDB can be reached",
-  usage: "[--config FILE] [--KEY VALUE]...",
+  usage: "[--json] [--config FILE] [--KEY VALUE]...",
   description:
-    "Attaches the probes for a moment, looks for the target, and asks BanyanDB for its version and schema; changes " +
-    "nothing. Exit code 0 where `run` will measure and deliver, 77 where it may not load BPF programs, else 1.",
-  options: CONFIG_OPTIONS,
+    "Attaches the probes for a moment, looks for the target and its data directories, and asks BanyanDB for its " +
+    "version and schema; changes nothing. Says what the kernel offers, what will be measured and by which probe, " +
+    "what memory and what volume of rows that takes, how long an outage it bridges, and for each problem its " +
+    "cure. Exit code 0 where `run` will measure and deliver (a problem may remain that only costs a part), 77 " +
+    "where it may not load BPF programs, 78 where the configuration is wrong, else 1.",
+  options: [{ name: "json", doc: "Print one JSON object" }, ...CONFIG_OPTIONS],
   operands: [],
   run,
 };
@@ -31,14 +47,24 @@ export const checkCommand: Command = {
 async function run(args: Arguments, context: Context): Promise<number> {
   const { config } = configOf(args, context);
   const schema = readSchema();
+  const { stdout, environment } = context;
+  const kernel = await withProgress(context, "loading the programs into the kernel", () =>
+    kernelPart(config),
+  );
+  const endpoints = config.banyandb.endpoints.join(", ");
   const report: CheckReport = {
-    ...kernelPart(config),
+    ...kernel,
     missingCapabilities: ownMissingCapabilities(),
-    banyandb: await banyandbPart(config, schema),
+    banyandb: await withProgress(context, `asking BanyanDB at ${endpoints}`, () =>
+      banyandbPart(config, schema),
+    ),
     target: targetText(config.target),
     volume: dailyVolume(config, schema),
   };
-  context.stdout.write(renderCheck(report));
+  const text = args.switches.has("json")
+    ? `${JSON.stringify(checkJson(report), undefined, 2)}\n`
+    : renderCheck(report, wantsColours(stdout, environment));
+  stdout.write(text);
   return checkExitCode(report);
 }
 
@@ -58,22 +84,44 @@ const SILENT: Log = {
 
 function kernelPart({ target, kernel: { tier } }: Config): Pick<CheckReport, "host" | "kernel"> {
   let host: string | undefined;
+  let addon: NativeAddon | undefined;
   try {
-    const addon = loadAddon(packageRoot());
-    const { release, machine } = addon.probeFeatures();
-    host = `${release} ${machine}`;
+    addon = loadAddon(packageRoot());
+    const facts = addon.probeFeatures();
+    host = `${facts.release} ${facts.machine}`;
     const kernel = openKernel(addon, { target, tier }, SILENT);
     try {
       kernel.follow();
-      return { host, kernel: { state: "measures", status: kernel.status() } };
+      const status = kernel.status();
+      const components = status.targets.flatMap(({ pid }) => componentsOf(pid));
+      return {
+        host,
+        kernel: { state: "measures", status, components, memory: memoryOf(addon, facts, tier) },
+      };
     } finally {
       kernel.close();
     }
   } catch (error) {
     const { message, hint } = KernelError.from(error, "examine", "the kernel");
     const text = hint === undefined || message.includes(hint) ? message : `${message}; ${hint}`;
-    return { host, kernel: { state: "fails", message: text, permission: isPermissionError(error) } };
+    const permission = isPermissionError(error);
+    return { host, kernel: { state: "fails", message: text, permission, addon: addon === undefined } };
   }
+}
+
+function componentsOf(pid: number): FoundComponent[] {
+  const { commandLine } = processNames({ pid });
+  return scanDirectories(pid, commandLine).map(({ catalog, dbGroup, path }) => ({ catalog, dbGroup, path }));
+}
+
+function memoryOf(addon: NativeAddon, facts: KernelFacts, tier: TierChoice): KernelMemory {
+  const { programs, spare } = choosePrograms(facts, tier);
+  const bytesAt = (cpus: number) => addon.mapBytes([...programs, ...spare], cpus);
+  return {
+    possibleCpus: facts.possibleCpus,
+    bytes: bytesAt(facts.possibleCpus),
+    bytesOnLargeMachine: bytesAt(LARGE_CPUS),
+  };
 }
 
 async function banyandbPart({ banyandb }: Config, schema: Schema): Promise<CheckReport["banyandb"]> {
@@ -84,8 +132,8 @@ async function banyandbPart({ banyandb }: Config, schema: Schema): Promise<Check
     const { state, diff, notes } = await compareSchema({ transport, config: banyandb, schema });
     return { state: "reached", address, version, schema: state, lines: [...diff, ...notes] };
   } catch (error) {
-    const { message } = BanyanError.from(error, "ask", address);
-    return { state: "unreachable", address, message };
+    const { code, message } = BanyanError.from(error, "ask", address);
+    return { state: "unreachable", address, code, message };
   } finally {
     transport.close();
   }

@@ -7,6 +7,7 @@ import type { FieldSpec, MeasureSpec, Schema } from "../model/measure.js";
 import { type Arguments, CONFIG_OPTIONS } from "./arguments.js";
 import { type Command, configOf, type Context } from "./command.js";
 import { EXIT } from "./exit-code.js";
+import { withProgress } from "./progress.js";
 
 export const schemaCommand: Command = {
   name: "schema",
@@ -35,7 +36,9 @@ async function run(args: Arguments, context: Context): Promise<number> {
   const transport = openTransport(config.banyandb);
   const request = { transport, config: config.banyandb, schema };
   try {
-    return args.operands[0] === "diff" ? await diff(request, print) : await apply(request, config, print);
+    return await withProgress(context, `asking BanyanDB at ${transport.address()}`, () =>
+      args.operands[0] === "diff" ? diff(request, print) : apply(request, config, print),
+    );
   } finally {
     transport.close();
   }

@@ -1,6 +1,4 @@
 /** `top`: live numbers in a terminal, without any database. */
-import type { WriteStream } from "node:tty";
-import type { Writable } from "node:stream";
 import { packageVersion, readSchema } from "../config/schema-files.js";
 import type { Log } from "../model/log.js";
 import { createLog } from "../observe/log.js";
@@ -11,6 +9,7 @@ import { type Arguments, CONFIG_OPTIONS } from "./arguments.js";
 import { type Command, configOf, type Context } from "./command.js";
 import { EXIT } from "./exit-code.js";
 import { systemClocks } from "./system-clocks.js";
+import { isTerminal, wantsColours } from "./terminal.js";
 
 export const topCommand: Command = {
   name: "top",
@@ -48,7 +47,7 @@ async function run(args: Arguments, context: Context): Promise<number> {
   const once = args.switches.has("once");
   const json = args.switches.has("json");
   const terminal = isTerminal(stdout, environment) ? stdout : undefined;
-  const colours = terminal !== undefined && (environment["NO_COLOR"] ?? "") === "";
+  const colours = wantsColours(stdout, environment);
   let notice: string | undefined;
   const log: Log =
     terminal && !once && !json
@@ -87,11 +86,6 @@ async function run(args: Arguments, context: Context): Promise<number> {
     screen?.close();
   }
   return EXIT.ok;
-}
-
-/** Whether a screen can be drawn there: `dumb` is what editors and logs call themselves. */
-function isTerminal(stdout: Writable, environment: Context["environment"]): stdout is WriteStream {
-  return (stdout as Partial<WriteStream>).isTTY === true && environment["TERM"] !== "dumb";
 }
 
 /** Lines of a log would tear the screen: the newest warning is shown on it instead. */

@@ -10,7 +10,7 @@ import type { ProcessNames } from "./targets.js";
 const DELETED = " (deleted)";
 
 /** Names of a process; a part that is gone or forbidden is empty, for the process may have just ended. */
-export function processNames({ pid }: Task): ProcessNames {
+export function processNames({ pid }: Pick<Task, "pid">): ProcessNames {
   return { executable: executableName(pid), commandLine: commandLine(pid) };
 }
 

@@ -1,11 +1,19 @@
 import { expect } from "chai";
 import { CAPABILITIES, missingCapabilities } from "../../../src/cli/capabilities.js";
-import { type CheckReport, checkExitCode, renderCheck } from "../../../src/cli/check-report.js";
+import { checkJson } from "../../../src/cli/check-json.js";
+import { problemsOf } from "../../../src/cli/check-problems.js";
+import { type CheckReport, checkExitCode } from "../../../src/cli/check-report.js";
+import { renderCheck } from "../../../src/cli/check-table.js";
 import { KERNEL } from "../../support/status.js";
+
+const MEASURED = {
+  components: [{ catalog: "measure", dbGroup: "sw_minute", path: "/data/measure/data/sw_minute" }],
+  memory: { possibleCpus: 2, bytes: 3_100_000, bytesOnLargeMachine: 6_300_000 },
+};
 
 const GOOD: CheckReport = {
   host: "6.12.0 x86_64",
-  kernel: { state: "measures", status: KERNEL },
+  kernel: { state: "measures", status: KERNEL, ...MEASURED },
   missingCapabilities: [],
   banyandb: { state: "reached", address: "127.0.0.1:17912", version: "0.10", schema: "equal", lines: [] },
   target: "name banyand",
@@ -16,12 +24,17 @@ const GOOD: CheckReport = {
   },
 };
 
-const UNREACHABLE = { state: "unreachable", address: "127.0.0.1:9", message: "UNAVAILABLE" } as const;
-const FORBIDDEN = { state: "fails", message: "load failed: EPERM", permission: true } as const;
+const UNREACHABLE = {
+  state: "unreachable",
+  address: "127.0.0.1:9",
+  code: "UNAVAILABLE",
+  message: "UNAVAILABLE (refused)",
+} as const;
+const FORBIDDEN = { state: "fails", message: "load failed: EPERM", permission: true, addon: false } as const;
 
 describe("the table of `check`", () => {
   it("shows host, tier, probes, capabilities, target, BanyanDB, volume and verdict", () => {
-    const lines = renderCheck(GOOD)
+    const lines = renderCheck(GOOD, false)
       .split("\n")
       .map((line) => line.replace(/ {2,}/g, "  ").trimStart());
     expect(lines).to.include.members([
@@ -32,6 +45,9 @@ describe("the table of `check`", () => {
       "target  name banyand: 1 process(es)",
       "pid 42  banyand",
       "banyandb  127.0.0.1:17912, API version 0.10, schema ready",
+      "components  1 data directories",
+      "measure  group sw_minute: /data/measure/data/sw_minute",
+      "memory  3100000 bytes (3.1 MB) of kernel memory at 2 possible CPUs, 6.3 MB at 64",
       "volume  at most 17280 rows and 3.9 MB a day on the wire",
       "outage  an outage of 1.5 h costs nothing; up to 7 d it costs resolution (rows of at most 21.3 min), " +
         "no count; what is older is dropped",
@@ -50,6 +66,7 @@ describe("the table of `check`", () => {
             ...KERNEL,
             probes: [...KERNEL.probes, { name: "p", hook: "h", attached: false, reason: "ENOENT" }],
           },
+          ...MEASURED,
         },
       },
       0,
@@ -57,7 +74,7 @@ describe("the table of `check`", () => {
     ],
     [
       "waits for a target that does not run",
-      { kernel: { state: "measures", status: { ...KERNEL, targets: [] } } },
+      { kernel: { state: "measures", status: { ...KERNEL, targets: [] }, ...MEASURED } },
       0,
       /^target +name banyand: no process runs; `run` waits for one$/m,
     ],
@@ -65,17 +82,17 @@ describe("the table of `check`", () => {
       "names what permission is missing, with exit code 77",
       { kernel: FORBIDDEN, missingCapabilities: CAPABILITIES.slice(0, 2) },
       77,
-      /^verdict +nothing can be measured: permission is missing; run as root, or give CAP_BPF, CAP_PERFMON$/m,
+      /^verdict +nothing can be measured: permission is missing$/m,
     ],
     [
       "keeps 77 where BanyanDB cannot be reached either",
       { kernel: FORBIDDEN, banyandb: UNREACHABLE },
       77,
-      /^banyandb +127\.0\.0\.1:9 unreachable: UNAVAILABLE$/m,
+      /^banyandb +127\.0\.0\.1:9 unreachable: UNAVAILABLE \(refused\)$/m,
     ],
     [
       "fails where the kernel offers nothing",
-      { kernel: { state: "fails", message: "no BTF", permission: false } },
+      { kernel: { state: "fails", message: "no BTF", permission: false, addon: false } },
       1,
       /^tier +none: no BTF$/m,
     ],
@@ -109,10 +126,81 @@ describe("the table of `check`", () => {
   for (const [title, change, exitCode, says] of cases) {
     it(title, () => {
       const report = { ...GOOD, ...change };
-      expect(renderCheck(report)).to.match(says);
+      expect(renderCheck(report, false)).to.match(says);
       expect(checkExitCode(report)).to.equal(exitCode);
     });
   }
+});
+
+describe("the problems that `check` finds", () => {
+  const KERNEL_OF = (status: Partial<typeof KERNEL>, components = MEASURED.components) =>
+    ({ state: "measures", status: { ...KERNEL, ...status }, ...MEASURED, components }) as const;
+  const unattached = (reason: string) =>
+    KERNEL_OF({ probes: [...KERNEL.probes, { name: "p", hook: "h", attached: false, reason }] });
+  const unreachable = (code: string) => ({ banyandb: { ...UNREACHABLE, code } });
+  const broken = (message: string, addon: boolean) => ({
+    kernel: { state: "fails", message, permission: false, addon } as const,
+  });
+
+  it("are none where all is well", () => {
+    expect(problemsOf(GOOD)).to.deep.equal([]);
+  });
+
+  const cases: readonly [string, Partial<CheckReport>, "fatal" | "partial", RegExp][] = [
+    [
+      "no permission",
+      { kernel: FORBIDDEN, missingCapabilities: CAPABILITIES.slice(0, 2) },
+      "fatal",
+      /CAP_BPF, CAP_PERFMON/,
+    ],
+    ["a missing library", broken("libbpf.so.1: cannot open", true), "fatal", /apt-get install libbpf1/],
+    ["no BTF", broken("the kernel has no BTF", false), "fatal", /CONFIG_DEBUG_INFO_BTF/],
+    ["no tier", broken("no program can be attached", false), "fatal", /kernel\.tier=procfs/],
+    ["a probe that is forbidden", { kernel: unattached("attach failed: EPERM") }, "partial", /CAP_BPF/],
+    [
+      "a probe without tracefs",
+      { kernel: unattached("no /sys/kernel/tracing/events/x") },
+      "partial",
+      /^mount -t tracefs/,
+    ],
+    ["a probe that this kernel lacks", { kernel: unattached("ENOENT") }, "partial", /absent, never 0/],
+    ["a tier without reads", { kernel: KERNEL_OF({ tier: "partial" }) }, "partial", /6\.12/],
+    ["a missing capability", { missingCapabilities: CAPABILITIES.slice(2, 3) }, "partial", /OPERATIONS/],
+    ["no target", { kernel: KERNEL_OF({ targets: [] }) }, "partial", /target\.name/],
+    ["no data directory", { kernel: KERNEL_OF({}, []) }, "partial", /CAP_SYS_PTRACE/],
+    ["a server that does not answer", unreachable("UNAVAILABLE"), "fatal", /banyandb\.endpoints/],
+    ["a wrong password", unreachable("UNAUTHENTICATED"), "fatal", /banyandb\.password_file/],
+    ["another server", unreachable("UNIMPLEMENTED"), "fatal", /no BanyanDB/],
+    [
+      "a schema in conflict",
+      {
+        banyandb: { state: "reached", address: "a", version: "0.9", schema: "conflict", lines: ["x"] },
+      },
+      "fatal",
+      /banyandb\.group/,
+    ],
+  ];
+  for (const [title, change, severity, cure] of cases) {
+    it(`have a cure for ${title}, in the table and in JSON`, () => {
+      const report = { ...GOOD, ...change };
+      const [problem, ...others] = problemsOf(report);
+      expect(others).to.deep.equal([]);
+      expect(problem?.severity).to.equal(severity);
+      expect(problem?.cure).to.match(cure);
+      expect(renderCheck(report, false)).to.contain(problem?.cure);
+      expect(checkJson(report)).to.deep.include({
+        problems: [problem],
+        exit_code: checkExitCode(report),
+      });
+      if (severity === "partial") expect(checkExitCode(report)).to.equal(0);
+      else expect(checkExitCode(report)).not.to.equal(0);
+    });
+  }
+
+  it("are coloured only when told", () => {
+    expect(renderCheck(GOOD, true)).to.contain("\u001b[32m");
+    expect(renderCheck(GOOD, false)).not.to.contain("\u001b");
+  });
 });
 
 describe("the capabilities of a process", () => {
