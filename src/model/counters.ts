@@ -6,7 +6,7 @@
  * running maximum of (requested - missed): never negative, and exact once the read is over.
  */
 
-/** Shape of a read-out: `values[component * names.length + counter]`. */
+/** Shape of a read-out: `values[component * names.length + counter]`. Without components nothing is counted. */
 export interface CounterLayout {
   readonly names: readonly string[];
   /** The most that there can be; a read-out may hold fewer. */
@@ -34,6 +34,7 @@ const RUNNING_MAXIMA = [
 
 /** Makes a tracker whose first interval begins at `baseline`. */
 export function trackCounts(layout: CounterLayout, baseline: BigUint64Array): CountTracker {
+  if (layout.components === 0) return { names: [], advance: () => [] };
   const width = layout.names.length;
   const previous = new BigUint64Array(layout.components * width);
   previous.set(baseline);

@@ -46,9 +46,12 @@ function worst(problems: readonly Problem[]): HealthState {
   return problems.length > 0 ? "degraded" : "ok";
 }
 
-/** Whether the probes are attached: what /readyz says. BanyanDB is no part of it, or it would take its pod out. */
+/**
+ * Whether the probes are attached, or none is wanted: what /readyz says. BanyanDB is no part of it, or it would take
+ * its pod out.
+ */
 export function isReady({ kernel }: SidecarStatus): boolean {
-  return kernel.probes.some(({ attached }) => attached);
+  return kernel.tier === "procfs" || kernel.probes.some(({ attached }) => attached);
 }
 
 function silenceMs(intervalMs: number): number {

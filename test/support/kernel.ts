@@ -11,12 +11,13 @@ export type Counts = Readonly<Record<string, number>>;
 
 /**
  * The tier to test: the variable SIDECAR_TIER where it is set, as the suites for other kernels do; `records` is
- * tier tracing with classic tracepoints.
+ * tier tracing with classic tracepoints, `raw` with raw ones.
  */
 const WANTED = process.env["SIDECAR_TIER"] ?? "auto";
 
 /** What is loaded for the tier under test. */
 export function testedChoice(facts: KernelFacts): Choice {
+  if (WANTED === "raw") return choosePrograms({ ...facts, preemptibleRawTracepoints: "no" }, "tracing");
   if (WANTED !== "records") return choosePrograms(facts, WANTED as TierChoice);
   return choosePrograms({ ...facts, preemptibleRawTracepoints: "yes", preemptMode: "full" }, "tracing");
 }
@@ -63,10 +64,10 @@ export function useProbe(): { readonly addon: () => NativeAddon; readonly probe:
   return { addon: () => get().addon, probe: () => get().probe };
 }
 
-/** Opens the kernel side on the tier under test. */
-export function openTestedKernel(target: TargetConfig, log: Log): Kernel {
-  const tier = WANTED === "records" ? "tracing" : (WANTED as TierChoice);
-  return openKernel(requireReads(), { target, tier }, log);
+/** Opens the kernel side on the tier under test, or on another one. */
+export function openTestedKernel(target: TargetConfig, log: Log, other?: TierChoice): Kernel {
+  const tier = other ?? (WANTED === "records" ? "tracing" : (WANTED as TierChoice));
+  return openKernel(other ? loadAddon(packageRoot) : requireReads(), { target, tier }, log);
 }
 
 /** The counters of the first component. */

@@ -2,9 +2,10 @@
 
 /**
  * What is tried: `auto` is the tier that the sidecar chooses by itself, `none` expects that tier tracing is
- * refused, with its reason; the others are forced (test/support/kernel.ts knows them).
+ * refused, with its reason; the others are forced (test/support/kernel.ts knows them). `raw` and `records` are both
+ * tier tracing, by the one kind of tracepoints or the other.
  */
-export type Tier = "auto" | "records" | "fentry" | "kprobe" | "none";
+export type Tier = "auto" | "raw" | "records" | "fentry" | "kprobe" | "partial" | "procfs" | "none";
 
 /** How the kernel may be preempted: as it is built, or always (the parameter preempt=full). */
 export type Preemption = "default" | "full";
@@ -89,15 +90,24 @@ export function wantedSeries(served: readonly ServedKernel[]): string[] {
 }
 
 /** What is tried on a kernel. */
-export function bootsOf(series: string): Boot[] {
-  // The tracepoint mm_filemap_get_pages came with 6.12, the mode lazy with 6.13. Trampolines lose events where
-  // the kernel may be preempted, so fentry is never forced there.
-  if (inOrder.compare(series, "6.12") < 0) {
-    return [{ preemption: "default", tiers: ["none", "auto", "fentry", "kprobe"] }];
+export function bootsOf({ series, hasModules }: Pick<ServedKernel, "series" | "hasModules">): Boot[] {
+  const since = (other: string) => inOrder.compare(series, other) >= 0;
+  // What these see without programs on reads is the storage's business, which a shared folder has not.
+  const rest: readonly Tier[] = hasModules ? ["partial", "procfs"] : [];
+  if (!since("6.12")) {
+    const boots: Boot[] = [
+      { preemption: "default", tiers: ["none", "auto", "fentry", "kprobe", ...rest] },
+      { preemption: "full", tiers: ["auto"] },
+    ];
+    // The mode can be chosen at boot since 5.12.
+    return since("5.12") ? boots : boots.slice(0, 1);
   }
-  const forced: readonly Tier[] = series === "6.12" ? ["records", "fentry", "kprobe"] : ["records", "kprobe"];
+  // By itself the sidecar takes raw tracepoints up to 6.19 and records from 7.0 on. Trampolines lose events where
+  // the kernel may be preempted, so fentry is never forced there: the mode lazy came with 6.13.
+  const tracing: Tier = since("7.0") ? "raw" : "records";
+  const forced: readonly Tier[] = series === "6.12" ? [tracing, "fentry", "kprobe"] : [tracing, "kprobe"];
   return [
-    { preemption: "default", tiers: ["auto", ...forced] },
+    { preemption: "default", tiers: ["auto", ...forced, ...rest] },
     { preemption: "full", tiers: ["auto", "kprobe"] },
   ];
 }
@@ -105,6 +115,8 @@ export function bootsOf(series: string): Boot[] {
 /** Compiled tests in a guest, relative to the package. The environment variable SIDECAR_TIER tells them the tier. */
 export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier): string {
   if (tier === "none") return "dist/test/vm/guest/refusal.test.js";
+  if (tier === "raw") return "dist/test/vm/guest/raw-losses.test.js";
+  if (tier === "partial" || tier === "procfs") return `dist/test/kernel/tiers/${tier}.test.js`;
   // The truth of the other suites is cachestat(2), which came with 6.5.
   if (inOrder.compare(series, "6.5") < 0) return "dist/test/vm/guest/known-answers.test.js";
   // In a shared folder no storage accounts for the reads, which the other suites compare too.

@@ -73,7 +73,7 @@ async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
   const files = makeGuestFiles(temporaryFolder());
   const queue = new PQueue({ concurrency: BOOTS_AT_A_TIME });
   const results = kernels.map(async (one) => {
-    const wantedBoots = chosenBoots(one.series);
+    const wantedBoots = chosenBoots(one);
     try {
       const kernel = await queue.add(() => withProgress(`fetching ${one.version}`, () => source.fetch(one)));
       return await Promise.all(wantedBoots.map((each) => queue.add(() => runBoot(kernel, each, files))));
@@ -93,9 +93,9 @@ function temporaryFolder(): string {
   return folder;
 }
 
-function chosenBoots(series: string): Boot[] {
+function chosenBoots(kernel: ServedKernel): Boot[] {
   const isChosen = (option: string | undefined, name: string) => option?.split(",").includes(name) ?? true;
-  return bootsOf(series)
+  return bootsOf(kernel)
     .filter(({ preemption }) => isChosen(options.preemption, preemption))
     .map((one) => ({ ...one, tiers: one.tiers.filter((tier) => isChosen(options.tiers, tier)) }))
     .filter(({ tiers }) => tiers.length > 0);

@@ -71,4 +71,9 @@ describe("count tracker", () => {
       "the kernel layout has no counter reads_missed",
     );
   });
+
+  it("counts nothing where there is no component, as without any program", () => {
+    const counts = trackCounts({ names: [], components: 0 }, new BigUint64Array());
+    expect(counts.advance(new BigUint64Array())).to.deep.equal([]);
+  });
 });

@@ -162,5 +162,6 @@ describe("readiness", () => {
     expect(isReady(withDelivery({ trouble: TROUBLE, lastWrittenTimestampMs: undefined }))).to.equal(true);
     expect(isReady(withKernel({ probes: [UNPROBED] }))).to.equal(false);
     expect(isReady(withKernel({ probes: [] }))).to.equal(false);
+    expect(isReady(withKernel({ tier: "procfs", probes: [UNPROBED] }))).to.equal(true);
   });
 });

@@ -61,10 +61,16 @@ describe("series of the matrix", () => {
     expect(wantedSeries(served)).to.deep.equal([...SERIES, "6.19", "7.2", "7.10"]);
   });
 
-  it("are refused tier tracing below 6.12, and tried with full preemption from there on", () => {
-    const boots = (series: string) => bootsOf(series).map(({ preemption, tiers }) => [preemption, tiers[0]]);
-    expect(boots("6.1")).to.deep.equal([["default", "none"]]);
-    expect(boots("6.12")).to.deep.equal([
+  const boots = (series: string, hasModules = true) => bootsOf({ series, hasModules });
+
+  it("are refused tier tracing below 6.12, and tried with full preemption from 5.12 on", () => {
+    const first = (series: string) => boots(series).map(({ preemption, tiers }) => [preemption, tiers[0]]);
+    expect(first("5.10")).to.deep.equal([["default", "none"]]);
+    expect(first("6.1")).to.deep.equal([
+      ["default", "none"],
+      ["full", "auto"],
+    ]);
+    expect(first("6.12")).to.deep.equal([
       ["default", "auto"],
       ["full", "auto"],
     ]);
@@ -72,10 +78,21 @@ describe("series of the matrix", () => {
 
   it("have tier fentry forced only where the kernel is not preempted", () => {
     const withFentry = ["5.10", "6.1", "6.12", "6.16", "7.3"].filter((series) =>
-      bootsOf(series).some(({ tiers }) => tiers.includes("fentry")),
+      boots(series).some(({ tiers }) => tiers.includes("fentry")),
     );
     expect(withFentry).to.deep.equal(["5.10", "6.1", "6.12"]);
-    expect(bootsOf("6.12")[1]?.tiers).not.to.include("fentry");
+    expect(boots("6.12")[1]?.tiers).not.to.include("fentry");
+  });
+
+  it("have the kind of tracepoints forced that the sidecar would not take by itself", () => {
+    const forced = (series: string) =>
+      boots(series)[0]?.tiers.filter((tier) => tier === "raw" || tier === "records");
+    expect([forced("6.1"), forced("6.19"), forced("7.0")]).to.deep.equal([[], ["records"], ["raw"]]);
+  });
+
+  it("have the tiers that see no reads where there is a disk", () => {
+    expect(boots("5.10")[0]?.tiers.slice(-2)).to.deep.equal(["partial", "procfs"]);
+    expect(boots("7.0", false)[0]?.tiers).to.deep.equal(["auto", "raw", "kprobe"]);
   });
 
   it("are compared with cachestat(2) where it is, and with storage where there is a disk", () => {
