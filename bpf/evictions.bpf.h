@@ -27,7 +27,7 @@ int on_delete(u64 *ctx)
 		return 0;
 	struct inode_class class;
 
-	if (!class_if_ours(inode, &key, &class))
+	if (!class_if_ours(inode, &key, &class) || !is_counting())
 		return 0;
 	struct counters *c = counters_of(class.component);
 	if (!c)

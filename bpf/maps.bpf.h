@@ -15,6 +15,9 @@
 /* In .bss, which user space maps: no syscall to change it, no lookup to read it. */
 volatile struct control control;
 
+/* In a section of its own, where user space finds it. */
+const volatile struct settings settings SEC(".rodata.settings");
+
 /* [cpu][component], mapped by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -178,8 +181,40 @@ static __always_inline struct counters *counters_of(u32 component)
 	return bpf_map_lookup_elem(&counters, &key);
 }
 
-/* Identity + 1 of a counted process; 0 for any other. */
-static __always_inline u32 target_identity(u32 tgid)
+/*
+ * Pinned programs outlive the process that loaded them. Of two generations of them, as there are
+ * for a moment at an upgrade, one counts.
+ */
+static __always_inline bool generation_counts(void)
+{
+	return !settings.generation || control.generation == settings.generation;
+}
+
+/* Between two looks at the deadline: 2^7 ticks of the kernel's timer, a second at most. */
+#define LOOK_SHIFT 7
+
+/*
+ * Whether to count: of pinned programs, while somebody reads. The clock would cost 20 ns an event;
+ * the timer's ticks are one load, and say when to look at the clock.
+ */
+static __always_inline bool is_counting(void)
+{
+	if (!settings.generation)
+		return true;
+	if (control.generation != settings.generation)
+		return false;
+
+	u32 now = bpf_jiffies64() >> LOOK_SHIFT;
+
+	if (control.looked != now) {
+		control.looked = now;
+		control.orphaned = bpf_ktime_get_ns() > control.deadline_ns;
+	}
+	return !control.orphaned;
+}
+
+/* Identity + 1 of a process that has a slot; 0 for any other. */
+static __always_inline u32 slot_identity(u32 tgid)
 {
 	if (!(control.filter >> (tgid & 63) & 1))
 		return 0;
@@ -193,6 +228,14 @@ static __always_inline u32 target_identity(u32 tgid)
 			return slot >> SLOT_TGID_BITS;
 	}
 	return 0;
+}
+
+/* Identity + 1 of a process whose events are to be counted now; 0 for any other. */
+static __always_inline u32 target_identity(u32 tgid)
+{
+	u32 identity = slot_identity(tgid);
+
+	return identity && is_counting() ? identity : 0;
 }
 
 #endif /* MAPS_BPF_H */

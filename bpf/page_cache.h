@@ -179,6 +179,14 @@ enum self_test_result {
  * the process ends.
  */
 struct control {
+	/* Of pinned programs, and therefore in the same place in every layout: monotonic time from
+	 * which on they do not count, for nobody reads them; and the generation that counts. */
+	unsigned long long deadline_ns;
+	unsigned int generation;
+	/* Whether the deadline had passed when it was last looked at, and when that was. */
+	unsigned int orphaned;
+	unsigned int looked;
+	unsigned int reserved_pins;
 	/* Bit (tgid & 63) is set for every slot below: turns everybody else away with one test. */
 	unsigned long long filter;
 	/* Slots from here on are free. */
@@ -202,8 +210,14 @@ struct control {
 	unsigned long long taken_ns[TARGETS_MAX];
 };
 _Static_assert(sizeof(struct control) ==
-		       40 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 12 * TARGETS_MAX,
+		       64 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 12 * TARGETS_MAX,
 	       "struct control has a hole");
+
+/* Fixed when the programs are loaded: the verifier removes what it switches off. */
+struct settings {
+	/* Of these programs; 0: they are not pinned, and count as long as they live. */
+	unsigned int generation;
+};
 
 /* A directory of a target; dev as the kernel encodes it (major << 20 | minor). */
 struct directory_key {

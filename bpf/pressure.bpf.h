@@ -34,7 +34,7 @@ static __always_inline void begin_reclaim(bool direct)
 	struct reclaim_state *state = THREAD_STATE(reclaimers, task, true);
 	bool new_task = false;
 
-	if (!node)
+	if (!node || !is_counting())
 		return;
 	if (state) {
 		state->begin_ns = bpf_ktime_get_ns();
@@ -63,7 +63,7 @@ static __always_inline void end_reclaim(void)
 	struct pressure *node = pressure_of(SCOPE_NODE), *target = pressure_of_target();
 	struct reclaim_state *state = THREAD_STATE(reclaimers, task, false);
 
-	if (!node || !state || !state->begin_ns)
+	if (!node || !state || !state->begin_ns || !is_counting())
 		return;
 
 	u64 stall_ns = bpf_ktime_get_ns() - state->begin_ns;
@@ -109,6 +109,8 @@ int on_shrink_inactive(u64 *ctx)
 	struct pressure *node = pressure_of(SCOPE_NODE);
 	struct pressure *target = pressure_of_target();
 
+	if (!is_counting())
+		return 0;
 	if (node) {
 		ADD_PRESSURE(node, pages_scanned, ctx[1]);
 		ADD_PRESSURE(node, pages_reclaimed, ctx[2]);

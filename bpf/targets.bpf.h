@@ -144,7 +144,8 @@ int on_exec(u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
 
-	if (!control.exec_count || target_identity(task->tgid))
+	/* Past the deadline too: slots must be right when somebody reads again. */
+	if (!control.exec_count || !generation_counts() || slot_identity(task->tgid))
 		return 0;
 
 	u32 target = executed_identity(task);
@@ -162,9 +163,9 @@ SEC("tp_btf/sched_process_exit")
 int on_exit(u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
-	u32 tgid = task->tgid, target = target_identity(tgid);
+	u32 tgid = task->tgid, target = slot_identity(tgid);
 
-	if (!target || BPF_CORE_READ(task, signal, live.counter))
+	if (!target || !generation_counts() || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 
 	/* As /proc/PID/io would have it now: threads that are gone, this one, and the leader where

@@ -1,6 +1,7 @@
 // The border to JavaScript: arguments in, plain objects out, BpfError to Error. No logic.
 #include <napi.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -161,6 +162,114 @@ void ForEach(const Napi::Value& value, const char* what, Use use) {
   }
 }
 
+// The pins of one directory, and the memory of the journal in it.
+class PinsObject : public Napi::ObjectWrap<PinsObject> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "Pins",
+                       {
+                           InstanceAccessor<&PinsObject::Header>("header"),
+                           InstanceMethod<&PinsObject::Read>("readJournal"),
+                           InstanceMethod<&PinsObject::Write>("writeJournal"),
+                           InstanceMethod<&PinsObject::Switch>("switchJournal"),
+                           InstanceMethod<&PinsObject::EndCounting>("endCounting"),
+                           InstanceMethod<&PinsObject::ReadArray>("readArray"),
+                           InstanceMethod<&PinsObject::Clear>("clear"),
+                           InstanceMethod<&PinsObject::Unload>("unload"),
+                           InstanceMethod<&PinsObject::Close>("close"),
+                       });
+  }
+
+  explicit PinsObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PinsObject>(info) {
+    const std::string path = ToText(info[0], "path");
+    Guard(info.Env(), [&] {
+      pins_ = std::make_shared<Pins>(path);
+      return info.Env().Undefined();
+    });
+  }
+
+  const std::shared_ptr<Pins>& Opened(Napi::Env env) const {
+    if (!pins_) throw Napi::Error::New(env, "the pins are closed");
+    return pins_;
+  }
+
+ private:
+  Napi::Value Header(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const JournalHeader& header = Opened(env)->journal().header();
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("complete", header.complete != 0);
+    object.Set("layout", Napi::BigInt::New(env, header.layout));
+    object.Set("build", Napi::BigInt::New(env, header.build));
+    object.Set("incarnation", Napi::BigInt::New(env, header.incarnation));
+    object.Set("sequence", Napi::BigInt::New(env, header.sequence));
+    return object;
+  }
+
+  // Memory of `length` bytes from `offset` on of an area.
+  uint8_t* Part(const Napi::CallbackInfo& info, size_t length) {
+    const uint32_t area = ToUint32(info[0], 1, "area");
+    const uint32_t offset = ToUint32(info[1], JournalMap::kAreaBytes, "offset");
+    if (length > JournalMap::kAreaBytes - offset)
+      throw Napi::RangeError::New(info.Env(), "more bytes than the area has");
+    return Opened(info.Env())->journal().Area(area) + offset;
+  }
+
+  Napi::Value Read(const Napi::CallbackInfo& info) {
+    const uint32_t length = ToUint32(info[2], JournalMap::kAreaBytes, "length");
+    return Napi::Buffer<uint8_t>::Copy(info.Env(), Part(info, length), length);
+  }
+
+  Napi::Value Write(const Napi::CallbackInfo& info) {
+    if (!info[2].IsTypedArray() ||
+        info[2].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+      throw Napi::TypeError::New(info.Env(), "bytes must be a Uint8Array");
+    const auto bytes = info[2].As<Napi::Uint8Array>();
+    std::copy_n(bytes.Data(), bytes.ElementLength(), Part(info, bytes.ElementLength()));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value Switch(const Napi::CallbackInfo& info) {
+    Opened(info.Env())->journal().Switch(ToUint64(info[0], "sequence"));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value EndCounting(const Napi::CallbackInfo& info) {
+    return Do(info, [&](Pins& pins) { pins.EndCounting(); });
+  }
+  Napi::Value Clear(const Napi::CallbackInfo& info) {
+    return Do(info, [&](Pins& pins) { pins.Clear(); });
+  }
+  Napi::Value Unload(const Napi::CallbackInfo& info) {
+    return Do(info, [&](Pins& pins) { pins.Unload(); });
+  }
+
+  template <typename Use>
+  Napi::Value Do(const Napi::CallbackInfo& info, Use use) {
+    Opened(info.Env());
+    return Guard(info.Env(), [&] {
+      use(*pins_);
+      return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value ReadArray(const Napi::CallbackInfo& info) {
+    const std::string name = ToText(info[0], "map");
+    const std::shared_ptr<Pins>& pins = Opened(info.Env());
+    return Guard(info.Env(), [&] {
+      const std::vector<uint8_t> bytes = pins->ReadArray(name);
+      return Napi::Value(Napi::Buffer<uint8_t>::Copy(info.Env(), bytes.data(), bytes.size()));
+    });
+  }
+
+  Napi::Value Close(const Napi::CallbackInfo& info) {
+    pins_.reset();
+    return info.Env().Undefined();
+  }
+
+  std::shared_ptr<Pins> pins_;
+};
+
 class Probe : public Napi::ObjectWrap<Probe> {
  public:
   static Napi::Function Define(Napi::Env env) {
@@ -179,6 +288,8 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::NextInterval>("nextInterval"),
                            InstanceMethod<&Probe::UseRecords>("useRecords"),
                            InstanceMethod<&Probe::Stats>("stats"),
+                           InstanceMethod<&Probe::KeepAlive>("keepAlive"),
+                           InstanceAccessor<&Probe::OrphanedNs>("orphanedNs"),
                            InstanceMethod<&Probe::Detach>("detach"),
                            InstanceMethod<&Probe::Close>("close"),
                        });
@@ -191,8 +302,13 @@ class Probe : public Napi::ObjectWrap<Probe> {
     const auto names = ToStrings(object.Get("programs"), "options.programs");
     const auto spare = object.Has("spare") ? ToStrings(object.Get("spare"), "options.spare")
                                            : std::vector<std::string>();
+    const Napi::Value pinned = object.Get("pins");
+    const std::shared_ptr<Pins> pins =
+        pinned.IsObject()
+            ? Napi::ObjectWrap<PinsObject>::Unwrap(pinned.As<Napi::Object>())->Opened(info.Env())
+            : nullptr;
     Guard(info.Env(), [&] {
-      probe_ = std::make_unique<PageCacheProbe>(names, spare);
+      probe_ = std::make_unique<PageCacheProbe>(names, spare, pins);
       return info.Env().Undefined();
     });
   }
@@ -217,6 +333,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
       object.Set("hook", program.hook);
       object.Set("spare", program.spare);
       object.Set("attached", program.attached);
+      object.Set("pinned", program.pinned);
       if (program.error) object.Set("error", ToJs(env, *program.error));
       return object;
     });
@@ -355,6 +472,16 @@ class Probe : public Napi::ObjectWrap<Probe> {
     });
   }
 
+  Napi::Value KeepAlive(const Napi::CallbackInfo& info) {
+    Opened(info);
+    probe_->KeepAlive(ToUint64(info[0], "timeout"));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value OrphanedNs(const Napi::CallbackInfo& info) {
+    return Napi::BigInt::New(info.Env(), Opened(info).orphaned_ns());
+  }
+
   Napi::Value Detach(const Napi::CallbackInfo& info) {
     if (probe_) probe_->Detach();
     return info.Env().Undefined();
@@ -407,15 +534,28 @@ Napi::Value MapBytes(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value Layout(const Napi::CallbackInfo& info) {
+  return Guard(info.Env(), [&] {
+    return Napi::Value(Napi::BigInt::New(info.Env(), PageCacheProbe::Layout()));
+  });
+}
+
+// A function that makes an object of the class from its one argument.
+Napi::Function MakerOf(Napi::Env env, Napi::Function definition) {
+  auto constructor =
+      std::make_shared<Napi::FunctionReference>(Napi::Persistent(std::move(definition)));
+  return Napi::Function::New(env, [constructor](const Napi::CallbackInfo& info) -> Napi::Value {
+    return constructor->New({info[0]});
+  });
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  // The class itself stays inside: open() is the only way to make one.
-  auto constructor = Napi::Persistent(Probe::Define(env));
-  exports.Set("open", Napi::Function::New(
-                          env,
-                          [constructor = std::make_shared<Napi::FunctionReference>(std::move(
-                               constructor))](const Napi::CallbackInfo& info) -> Napi::Value {
-                            return constructor->New({info[0]});
-                          }));
+  // The classes themselves stay inside: these are the only ways to make one.
+  exports.Set("open", MakerOf(env, Probe::Define(env)));
+  exports.Set("openPins", MakerOf(env, PinsObject::Define(env)));
+  exports.Set("layout", Napi::Function::New<Layout>(env));
+  exports.Set("journalAreaBytes",
+              Napi::Number::New(env, static_cast<double>(JournalMap::kAreaBytes)));
   exports.Set("mapBytes", Napi::Function::New<MapBytes>(env));
   exports.Set("probeFeatures", Napi::Function::New<ProbeFeatures>(env));
   exports.Set("counterNames", ToArray(env, kCounterNames, [&](const char* name) {

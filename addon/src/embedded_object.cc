@@ -4,6 +4,7 @@
 #include <string>
 
 #include "bpf_error.h"
+#include "fingerprint.h"
 
 extern "C" {
 extern const char page_cache_begin[];
@@ -27,3 +28,9 @@ ObjectPtr Open(const char* name, const char* begin, const char* end) {
 ObjectPtr OpenEmbeddedObject() { return Open("page_cache", page_cache_begin, page_cache_end); }
 
 ObjectPtr OpenSelfTest() { return Open("self_test", self_test_begin, self_test_end); }
+
+uint64_t EmbeddedObjectBuild() {
+  Fingerprint print;
+  print.Add(page_cache_begin, static_cast<size_t>(page_cache_end - page_cache_begin));
+  return print.value();
+}

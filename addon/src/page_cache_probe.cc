@@ -12,7 +12,9 @@
 #include <ctime>
 
 #include "embedded_object.h"
+#include "fingerprint.h"
 #include "map_memory.h"
+#include "pinned_maps.h"
 
 namespace {
 
@@ -46,21 +48,34 @@ Mapping Map(const bpf_map* map, int protection) {
   return {address, bytes};
 }
 
+std::string HookOf(const bpf_object* object, const std::string& name) {
+  const bpf_program* program = bpf_object__find_program_by_name(object, name.c_str());
+  if (program == nullptr) throw BpfError("find", "program " + name, ENOENT);
+  return bpf_program__section_name(program);
+}
+
+// Sizes that depend on the machine.
+void SetSizes(bpf_object* object, int possible_cpus) {
+  const auto cpus = static_cast<uint32_t>(possible_cpus);
+  bpf_map__set_max_entries(FindMap(object, "counters"), cpus * COMPONENTS);
+  bpf_map__set_max_entries(FindMap(object, "inode_cache"), cpus * INODE_CACHE_SLOTS);
+  bpf_map__set_max_entries(FindMap(object, "pressure"), cpus * SCOPE_COUNT);
+  bpf_map__set_max_entries(FindMap(object, "hints"), cpus * IDENTITIES_MAX * ADVICE_COUNT);
+}
+
 // Opens the object with the sizes that depend on the machine and only the named programs switched
 // on.
-ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus) {
+ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus, uint32_t generation,
+                   const Pins* pins) {
   ObjectPtr object = OpenEmbeddedObject();
-  const auto cpus = static_cast<uint32_t>(possible_cpus);
-  bpf_map__set_max_entries(FindMap(object.get(), "counters"), cpus * COMPONENTS);
-  bpf_map__set_max_entries(FindMap(object.get(), "inode_cache"), cpus * INODE_CACHE_SLOTS);
-  bpf_map__set_max_entries(FindMap(object.get(), "pressure"), cpus * SCOPE_COUNT);
-  bpf_map__set_max_entries(FindMap(object.get(), "hints"), cpus * IDENTITIES_MAX * ADVICE_COUNT);
+  SetSizes(object.get(), possible_cpus);
+  const settings settings{generation};
+  bpf_map__set_initial_value(FindMap(object.get(), ".rodata.settings"), &settings,
+                             sizeof(settings));
   bpf_program* program = nullptr;
-  bool records = false;
   bpf_object__for_each_program(program, object.get()) {
     const bool wanted = std::count(names.begin(), names.end(), bpf_program__name(program)) > 0;
     bpf_program__set_autoload(program, wanted);
-    records = records || (wanted && HasPrefix(bpf_program__section_name(program), "tracepoint/"));
   }
   // Maps that only other kernels, or programs that are not wanted, would use.
   const bool task_storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, nullptr) == 1;
@@ -69,7 +84,11 @@ ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus) {
     bpf_map__set_autocreate(FindMap(object.get(), (std::string(name) + "_by_id").c_str()),
                             !task_storage);
   }
+  const bool records = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return HasPrefix(HookOf(object.get(), name), "tracepoint/");
+  });
   bpf_map__set_autocreate(FindMap(object.get(), "inodes_by_number"), records);
+  if (pins != nullptr) ReuseMaps(object.get(), *pins);
   return object;
 }
 
@@ -85,12 +104,6 @@ std::optional<BpfError> Load(bpf_object* object, const std::string& what) {
   if (bpf_object__load(object) == 0) return std::nullopt;
   const int error = errno;
   return BpfError("load", what, error, log.Tail());
-}
-
-std::string HookOf(const bpf_object* object, const std::string& name) {
-  const bpf_program* program = bpf_object__find_program_by_name(object, name.c_str());
-  if (program == nullptr) throw BpfError("find", "program " + name, ENOENT);
-  return bpf_program__section_name(program);
 }
 
 // Sums an array of [cpu][row] records over the CPUs into [row][value], for the first `rows` of
@@ -119,32 +132,95 @@ uint64_t MonotonicNs() {
 
 }  // namespace
 
-PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names,
-                               const std::vector<std::string>& spare)
-    : possible_cpus_(libbpf_num_possible_cpus()) {
-  if (possible_cpus_ <= 0) throw BpfError("count", "possible CPUs", -possible_cpus_);
-  std::vector<std::string> all = names;
-  all.insert(all.end(), spare.begin(), spare.end());
-  object_ = OpenWith(all, possible_cpus_);
-  for (const std::string& name : all) {
-    const bool is_spare = std::count(names.begin(), names.end(), name) == 0;
-    programs_.push_back({name, HookOf(object_.get(), name), is_spare, false, std::nullopt});
+uint64_t PageCacheProbe::Layout() {
+  const ObjectPtr object = OpenEmbeddedObject();
+  SetSizes(object.get(), libbpf_num_possible_cpus());
+  Fingerprint print;
+  print.Add(LAYOUT_CHECKSUM);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object.get()) {
+    if (IsConstant(map)) continue;
+    const std::string name = bpf_map__name(map);
+    print.Add(name.data(), name.size());
+    for (const uint32_t part : {static_cast<uint32_t>(bpf_map__type(map)), bpf_map__key_size(map),
+                                bpf_map__value_size(map), bpf_map__max_entries(map)})
+      print.Add(part);
   }
+  return print.value();
+}
 
+PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names,
+                               const std::vector<std::string>& spare, std::shared_ptr<Pins> pins)
+    : pins_(std::move(pins)), possible_cpus_(libbpf_num_possible_cpus()) {
+  if (possible_cpus_ <= 0) throw BpfError("count", "possible CPUs", -possible_cpus_);
+  const ObjectPtr all = OpenEmbeddedObject();
+  std::vector<std::string> wanted = names;
+  wanted.insert(wanted.end(), spare.begin(), spare.end());
+  for (const std::string& name : wanted) {
+    const bool is_spare = std::count(names.begin(), names.end(), name) == 0;
+    programs_.push_back({name, HookOf(all.get(), name), is_spare, false, false, std::nullopt});
+  }
+  Load(pins_ ? Adopt(wanted) : wanted);
+  MapCounters();
+  if (pins_) PinMaps(object_.get(), *pins_);
+  ReadDirectories();
+  AttachAll();
+}
+
+std::vector<std::string> PageCacheProbe::Adopt(const std::vector<std::string>& names) {
+  const JournalHeader& header = pins_->journal().header();
+  if (header.complete == 0) {
+    // Their making was interrupted.
+    pins_->Clear();
+    generation_ = 1;
+    return names;
+  }
+  if (header.layout != Layout())
+    throw BpfError("use", "pin directory " + pins_->directory().path(), EINVAL,
+                   "its maps are of another layout");
+  found_generation_ = pins_->Generation();
+  pins_->RemoveOtherPrograms(found_generation_);
+  generation_ = found_generation_ + 1;
+  if (header.build != EmbeddedObjectBuild()) return names;
+
+  generation_ = found_generation_;
+  std::vector<std::string> rest;
+  for (Program& program : programs_) {
+    Descriptor fd = pins_->directory().Open(Pins::ProgramPin(program.name, generation_));
+    const Descriptor link = pins_->directory().Open(Pins::LinkPin(program.name, generation_));
+    if (fd.get() < 0 || link.get() < 0) {
+      rest.push_back(program.name);
+      continue;
+    }
+    program.attached = program.pinned = true;
+    adopted_.emplace(program.name, std::move(fd));
+  }
+  pins_->KeepPrograms(names, generation_);
+  return rest;
+}
+
+void PageCacheProbe::Load(const std::vector<std::string>& names) {
+  const Pins* pins = pins_.get();
+  object_ = OpenWith(names, possible_cpus_, generation_, pins);
   // One bad program fails the load of all: then each is tried alone, and the good ones go in
   // together.
-  if (std::optional<BpfError> whole = Load(object_.get(), "BPF object page_cache")) {
-    std::vector<std::string> good;
-    for (Program& program : programs_) {
-      const ObjectPtr trial = OpenWith({program.name}, possible_cpus_);
-      program.error = Load(trial.get(), "program " + program.name + " (" + program.hook + ")");
-      if (!program.error) good.push_back(program.name);
-    }
-    if (good.empty()) throw programs_.empty() ? *whole : *programs_.front().error;
-    object_ = OpenWith(good, possible_cpus_);
-    if (std::optional<BpfError> again = Load(object_.get(), "BPF object page_cache")) throw *again;
+  std::optional<BpfError> whole = ::Load(object_.get(), "BPF object page_cache");
+  if (!whole) return;
+  std::vector<std::string> good;
+  std::optional<BpfError> first;
+  for (Program& program : programs_) {
+    if (std::count(names.begin(), names.end(), program.name) == 0) continue;
+    const ObjectPtr trial = OpenWith({program.name}, possible_cpus_, generation_, pins);
+    program.error = ::Load(trial.get(), "program " + program.name + " (" + program.hook + ")");
+    if (!program.error) good.push_back(program.name);
+    if (!first) first = program.error;
   }
+  if (good.empty() && adopted_.empty()) throw first ? *first : *whole;
+  object_ = OpenWith(good, possible_cpus_, generation_, pins);
+  if (std::optional<BpfError> again = ::Load(object_.get(), "BPF object page_cache")) throw *again;
+}
 
+void PageCacheProbe::MapCounters() {
   bpf_map* counters = FindMap(object_.get(), "counters");
   bpf_map* pressure = FindMap(object_.get(), "pressure");
   bpf_map* control = FindMap(object_.get(), ".bss");
@@ -157,10 +233,36 @@ PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names,
   pressure_ = Map(pressure, PROT_READ);
   hints_ = Map(hints, PROT_READ);
   control_ = Map(control, PROT_READ | PROT_WRITE);
+}
+
+void PageCacheProbe::ReadDirectories() {
+  const int fd = bpf_map__fd(FindMap(object_.get(), "directories"));
+  directory_key key{};
+  for (bool first = true; bpf_map_get_next_key(fd, first ? nullptr : &key, &key) == 0;
+       first = false)
+    directories_.push_back(key);
+}
+
+void PageCacheProbe::AttachAll() {
+  control* c = ControlOf(control_);
+  if (pins_ && found_generation_ == 0)
+    __atomic_store_n(&c->generation, generation_, __ATOMIC_SEQ_CST);
+  if (found_generation_ != 0 && MonotonicNs() > c->deadline_ns)
+    orphaned_ns_ = MonotonicNs() - c->deadline_ns;
 
   for (Program& program : programs_) {
-    if (!program.error && !program.spare) Attach(&program);
+    if (!program.error && !program.spare && !program.attached) Attach(&program);
   }
+  // Those that count by records go on so.
+  if (c->count_records != 0 && !UseRecords())
+    __atomic_store_n(&c->count_records, 0, __ATOMIC_SEQ_CST);
+  if (!pins_) return;
+  if (found_generation_ != 0 && generation_ != found_generation_) {
+    // From this moment the new programs count, and the old ones do not.
+    __atomic_store_n(&c->generation, generation_, __ATOMIC_SEQ_CST);
+    pins_->RemovePrograms(found_generation_);
+  }
+  pins_->journal().Complete(Layout(), EmbeddedObjectBuild());
 }
 
 void PageCacheProbe::Attach(Program* program) {
@@ -175,8 +277,32 @@ void PageCacheProbe::Attach(Program* program) {
   program->attached = true;
   if (program->hook == kTaskIterator)
     task_iterator_ = std::move(link);
+  else if (pins_)
+    Pin(program, std::move(link));
   else
     links_.push_back(std::move(link));
+}
+
+void PageCacheProbe::Pin(Program* program, LinkPtr link) {
+  try {
+    pins_->directory().Pin(FdOf(*program), Pins::ProgramPin(program->name, generation_));
+    pins_->directory().Pin(bpf_link__fd(link.get()), Pins::LinkPin(program->name, generation_));
+  } catch (const BpfError& error) {
+    program->error = error;
+    links_.push_back(std::move(link));
+    return;
+  }
+  program->pinned = true;
+  // The pin holds it now. To destroy the link would switch a classic tracepoint off; what is left
+  // of such a one until this process ends is one descriptor of a perf event.
+  bpf_link__disconnect(link.get());
+  close(bpf_link__fd(link.get()));
+}
+
+int PageCacheProbe::FdOf(const Program& program) const {
+  const auto adopted = adopted_.find(program.name);
+  if (adopted != adopted_.end()) return adopted->second.get();
+  return bpf_program__fd(bpf_object__find_program_by_name(object_.get(), program.name.c_str()));
 }
 
 bool PageCacheProbe::UseRecords() {
@@ -301,15 +427,19 @@ std::vector<PageCacheProbe::ProgramStats> PageCacheProbe::Stats() const {
   std::vector<ProgramStats> stats;
   for (const Program& program : programs_) {
     if (!program.attached) continue;
-    const int fd =
-        bpf_program__fd(bpf_object__find_program_by_name(object_.get(), program.name.c_str()));
     bpf_prog_info info{};
     uint32_t length = sizeof(info);
-    if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0)
+    if (bpf_obj_get_info_by_fd(FdOf(program), &info, &length) != 0)
       throw BpfError("ask about", "program " + program.name, errno);
     stats.push_back({program.name, info.recursion_misses, info.run_cnt, info.run_time_ns});
   }
   return stats;
+}
+
+void PageCacheProbe::KeepAlive(uint64_t timeout_ns) {
+  control* c = ControlOf(control_);
+  __atomic_store_n(&c->deadline_ns, MonotonicNs() + timeout_ns, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&c->orphaned, 0, __ATOMIC_SEQ_CST);
 }
 
 void PageCacheProbe::Detach() {
@@ -320,5 +450,5 @@ void PageCacheProbe::Detach() {
 uint64_t PageCacheProbe::MapBytes() const { return SumMaps(object_.get(), possible_cpus_); }
 
 uint64_t PageCacheProbe::MapBytesAt(const std::vector<std::string>& names, int possible_cpus) {
-  return SumMaps(OpenWith(names, possible_cpus).get(), possible_cpus);
+  return SumMaps(OpenWith(names, possible_cpus, 0, nullptr).get(), possible_cpus);
 }

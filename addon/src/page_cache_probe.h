@@ -4,6 +4,8 @@
 #define ADDON_PAGE_CACHE_PROBE_H_
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "bpf_error.h"
 #include "handles.h"
 #include "page_cache.h"
+#include "pins.h"
 #include "target_slots.h"
 
 class PageCacheProbe {
@@ -20,7 +23,9 @@ class PageCacheProbe {
     std::string hook;
     bool spare;
     bool attached;
-    // Why it is not attached.
+    // Counts on when this process ends.
+    bool pinned;
+    // Why it is not attached, or not pinned.
     std::optional<BpfError> error;
   };
 
@@ -52,7 +57,14 @@ class PageCacheProbe {
   // Loads the named programs of the object, each as far as the kernel lets it, and attaches those
   // that are not spare: one that cannot load never stops the others. Throws BpfError where none can
   // be loaded. The spare programs are attached by UseRecords().
-  PageCacheProbe(const std::vector<std::string>& names, const std::vector<std::string>& spare);
+  // With pins, maps and programs that are there already go on; programs of another build are
+  // replaced such that no event is lost. Throws BpfError EINVAL where the maps are of another
+  // layout.
+  PageCacheProbe(const std::vector<std::string>& names, const std::vector<std::string>& spare,
+                 std::shared_ptr<Pins> pins);
+
+  // Tells what the values in the maps mean, on this machine, from what they meant to others.
+  static uint64_t Layout();
 
   const std::vector<Program>& programs() const { return programs_; }
 
@@ -101,7 +113,13 @@ class PageCacheProbe {
 
   std::vector<ProgramStats> Stats() const;
 
-  // Ends the counting; what was counted can still be read.
+  // Lets pinned programs count until so long from now; others always do.
+  void KeepAlive(uint64_t timeout_ns);
+
+  // How long pinned programs had not counted when they were opened, because nobody read them.
+  uint64_t orphaned_ns() const { return orphaned_ns_; }
+
+  // Ends the counting of what is not pinned; what was counted can still be read.
   void Detach();
 
   // Bytes of kernel memory that the maps hold.
@@ -111,8 +129,24 @@ class PageCacheProbe {
   static uint64_t MapBytesAt(const std::vector<std::string>& names, int possible_cpus);
 
  private:
+  // Takes over the pinned programs of this build; returns what is left to load.
+  std::vector<std::string> Adopt(const std::vector<std::string>& names);
+  // Loads these programs, each as far as the kernel lets it.
+  void Load(const std::vector<std::string>& names);
+  void MapCounters();
+  void ReadDirectories();
+  void AttachAll();
   void Attach(Program* program);
+  void Pin(Program* program, LinkPtr link);
+  int FdOf(const Program& program) const;
 
+  std::shared_ptr<Pins> pins_;
+  // Of the programs that are loaded here; 0 without pins.
+  uint32_t generation_ = 0;
+  // Of the pinned programs that count now; 0 where there are none.
+  uint32_t found_generation_ = 0;
+  std::map<std::string, Descriptor> adopted_;
+  uint64_t orphaned_ns_ = 0;
   ObjectPtr object_;
   std::vector<Program> programs_;
   std::vector<LinkPtr> links_;

@@ -2,6 +2,7 @@
  * The queue of ticks: what waits, what is under way, and what was acknowledged but may yet be forgotten by
  * the server. Bounded in bytes at any instant. Pure: times are handed in, nothing here sends or waits.
  */
+import type { Resumption, TickJournal } from "../model/journal.js";
 import type { PointCounts } from "../model/status.js";
 import type { Tick } from "../model/tick.js";
 import { createLedger, createSumTable, type DropReason, type Ledger, type SourceSums } from "./ledger.js";
@@ -9,6 +10,7 @@ import type { Outcome } from "./outcome.js";
 import { auditResults, waitingForAudit } from "./queue-audit.js";
 import {
   createEntry,
+  isDue,
   isFlying,
   isQuiet,
   mergeEntries,
@@ -57,6 +59,8 @@ export interface QueueSums {
 export interface TickQueue {
   /** Takes a tick; its timestamp is later than that of the one before. One without samples is nothing to send. */
   enqueue(tick: Tick): void;
+  /** Takes what a process before this one may have sent; before the first tick. */
+  resume(from: Resumption): void;
   /** When there is something to send: now or later; undefined when there is nothing, or a batch is under way. */
   dueAtMs(nowMs: number): number | undefined;
   /** Whether nothing is due, nor under way. */
@@ -107,7 +111,8 @@ interface Flight {
   readonly epoch: number;
 }
 
-export function createTickQueue(limits: QueueLimits): TickQueue {
+/** @param journal notes what is sent before it is sent, if there is one; while it has no room, nothing new is sent */
+export function createTickQueue(limits: QueueLimits, journal?: TickJournal): TickQueue {
   const entries: Entry[] = [];
   const ledger = createLedger();
   let { maxBytes } = limits;
@@ -127,6 +132,8 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
   let lastAnswered = true;
   let lastPacedMs = Number.NEGATIVE_INFINITY;
   let draining = false;
+  /** Whether the next tick is the first one after those of a process before this one. */
+  let resumed = false;
 
   const move = ({ entry, index }: Place, to: PointState): void => {
     const from = entry.states[index];
@@ -139,6 +146,7 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
     const [entry] = entries.splice(index, 1);
     if (entry === undefined) return undefined;
     bytes -= entry.bytes;
+    journal?.settle(entry.tick);
     entry.states.forEach((state, i) => {
       if (state === "due" && reason !== undefined) {
         ledger.points.dropped++;
@@ -182,7 +190,46 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
 
   const dueAtMs = (nowMs: number): number | undefined => {
     if (flight || live.due + live.again === 0) return undefined;
-    return order().paced ? Math.max(nowMs, lastPacedMs + limits.paceMs) : nowMs;
+    const { entries: next, paced } = order();
+    if (isAdmitted(next[0])) return paced ? Math.max(nowMs, lastPacedMs + limits.paceMs) : nowMs;
+    const provenMs = noted() ? nowMs : windowEndMs();
+    return provenMs === undefined ? undefined : Math.max(nowMs, lastPacedMs + limits.paceMs, provenMs);
+  };
+
+  const isAdmitted = (entry: Entry | undefined): boolean =>
+    journal === undefined || entry === undefined || journal.admit([entry.tick]) > 0;
+
+  /** What is due and needs no room of the journal. */
+  const noted = (): Entry | undefined => entries.find((entry) => entry.attempted && isDue(entry));
+
+  const waitingForWindow = (): Entry[] => entries.filter((entry) => isQuiet(entry) && !entry.settled);
+
+  /** When the first window ends of those that are still to be waited for. */
+  const windowEndMs = (): number | undefined => {
+    const waiting = waitingForWindow();
+    if (waiting.length === 0) return undefined;
+    return Math.min(...waiting.map(({ acknowledgedMs }) => acknowledgedMs + limits.windowMs));
+  };
+
+  /**
+   * The points to send, as far as the journal has room. Where it has none, what it has noted already: the answer
+   * to that proves that the server lives on, which is what makes room.
+   */
+  const admitted = (places: readonly Place[]): readonly Place[] => {
+    if (!journal) return places;
+    const batch = [...new Set(places.map(({ entry }) => entry))];
+    const count = journal.admit(batch.map(({ tick }) => tick));
+    if (count === batch.length) return places;
+    if (count > 0) {
+      const allowed = new Set(batch.slice(0, count));
+      return places.filter(({ entry }) => allowed.has(entry));
+    }
+    const again = noted() ?? waitingForWindow()[0];
+    if (!again) return [];
+    again.states.forEach((state, index) => {
+      if (state === "written") move({ entry: again, index }, "again");
+    });
+    return fillBatch([again], limits.batchPoints, limits.batchBytes);
   };
 
   const takeOff = (places: readonly Place[]): Batch => {
@@ -260,8 +307,10 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
 
   return {
     enqueue(tick) {
-      const beganMs = elapsedMs;
       elapsedMs += tick.intervalMs;
+      // The interval of one that covers the time when nobody was there says nothing about its counts.
+      const beganMs = resumed ? elapsedMs : elapsedMs - tick.intervalMs;
+      resumed = false;
       if (tick.samples.length === 0) return;
       const entry = createEntry(tick, beganMs);
       entries.push(entry);
@@ -272,6 +321,19 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
       dropOld();
       makeRoom();
     },
+    resume({ unsettled, lastTimestampMs }) {
+      for (const tick of unsettled) {
+        const entry = createEntry(tick, tick.timestampMs - tick.intervalMs - lastTimestampMs);
+        entry.attempted = true;
+        entries.push(entry);
+        bytes += entry.bytes;
+        live.due += tick.samples.length;
+        ledger.points.collected += tick.samples.length;
+        for (const sample of tick.samples) ledger.book("taken", sample);
+      }
+      lastSentMs = lastTimestampMs;
+      resumed = true;
+    },
     dueAtMs,
     isIdle: () => live.due + live.flying + live.again === 0 && flight === undefined,
     next(nowMs) {
@@ -280,7 +342,10 @@ export function createTickQueue(limits: QueueLimits): TickQueue {
       const next = order();
       if (next.paced || draining) lastPacedMs = nowMs;
       const batchBytes = Math.min(limits.batchBytes, maxBytes * BATCH_SHARE);
-      return takeOff(fillBatch(next.entries, limits.batchPoints, batchBytes));
+      const places = admitted(fillBatch(next.entries, limits.batchPoints, batchBytes));
+      if (places.length === 0) return undefined;
+      journal?.begin([...new Set(places.map(({ entry }) => entry.tick))]);
+      return takeOff(places);
     },
     settle(batch, outcomes, answered, nowMs) {
       const landing = flight;

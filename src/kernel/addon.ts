@@ -41,7 +41,9 @@ export interface NativeProgram {
   /** Loaded only, to be attached by `useRecords`. */
   readonly spare: boolean;
   readonly attached: boolean;
-  /** An Error with code, errno, operation, object and hint. */
+  /** Goes on counting when this process ends. */
+  readonly pinned: boolean;
+  /** Why it is not attached, or not pinned. An Error with code, errno, operation, object and hint. */
   readonly error?: Error;
 }
 
@@ -74,6 +76,39 @@ export interface NativeStats {
     readonly runCount: bigint;
     readonly runTimeNs: bigint;
   }[];
+}
+
+/** Of what is pinned as a whole. */
+export interface PinHeader {
+  /** Whether there are maps, and programs that count; else their making was interrupted, or not begun. */
+  readonly complete: boolean;
+  /** What the values in the maps mean. */
+  readonly layout: bigint;
+  /** Which programs count. */
+  readonly build: bigint;
+  /** Of the maps: the counters began at 0 with it. */
+  readonly incarnation: bigint;
+  /** Of the valid state of the journal, which is in the area of its lowest bit; 0: there is none. */
+  readonly sequence: bigint;
+}
+
+/** A pin directory, which this process alone has until it closes it or ends. */
+export interface NativePins {
+  readonly header: PinHeader;
+  /** Bytes of one of the two areas. */
+  readJournal(area: number, offset: number, length: number): Uint8Array;
+  writeJournal(area: number, offset: number, bytes: Uint8Array): void;
+  /** Makes the state with this number the valid one, by one store. */
+  switchJournal(sequence: bigint): void;
+  /** Ends the counting of pinned programs, whatever their layout; the maps stay. */
+  endCounting(): void;
+  /** All values of a pinned array one after the other, whatever its layout; empty where there is none. */
+  readArray(map: string): Uint8Array;
+  /** Removes everything but the journal. */
+  clear(): void;
+  /** Removes everything, and nothing that is not the sidecar's. */
+  unload(): void;
+  close(): void;
 }
 
 /** A rule for names of files; `tag` is f (whole name), e (extension) or d (name of a directory above). */
@@ -129,7 +164,11 @@ export interface NativeProbe {
   /** Begins a new interval, in which each task counts as another one. */
   nextInterval(): void;
   stats(): NativeStats;
-  /** Ends the counting; counters and programs stay readable. Idempotent. */
+  /** Lets pinned programs count for so many more nanoseconds. */
+  keepAlive(timeoutNs: bigint): void;
+  /** How long pinned programs had not counted when they were opened, because nobody read them. */
+  readonly orphanedNs: bigint;
+  /** Ends the counting, but for pinned programs; counters and programs stay readable. Idempotent. */
   detach(): void;
   /** Releases everything. Idempotent. */
   close(): void;
@@ -138,7 +177,21 @@ export interface NativeProbe {
 export interface NativeAddon {
   probeFeatures(): KernelFacts;
   /** Loads the named programs and attaches those that are not spare; throws where none can be loaded. */
-  open(options: { readonly programs: readonly string[]; readonly spare?: readonly string[] }): NativeProbe;
+  open(options: {
+    readonly programs: readonly string[];
+    readonly spare?: readonly string[];
+    /** Where maps and programs outlive this process; those that are there go on. */
+    readonly pins?: NativePins;
+  }): NativeProbe;
+  /**
+   * Opens and locks a pin directory; makes it where it is missing.
+   * @throws Error with code EBUSY where another process has it, EEXIST where it holds something foreign, EBADMSG
+   *   where what is pinned is damaged, EOPNOTSUPP where there is no file system for BPF
+   */
+  openPins(path: string): NativePins;
+  /** What the values in the maps of this build mean on this machine. */
+  layout(): bigint;
+  readonly journalAreaBytes: number;
   /**
    * Kernel memory in bytes that the maps for these programs take on a machine with so many possible CPUs; a
    * computation, that loads nothing.

@@ -1,6 +1,12 @@
 /** What kernel tests share: the loaded addon, and counters by name. They fail, not skip, without BPF. */
 import type { TargetConfig, TierChoice } from "../../src/config/config.js";
-import { loadAddon, type KernelFacts, type NativeAddon, type NativeProbe } from "../../src/kernel/addon.js";
+import {
+  loadAddon,
+  type KernelFacts,
+  type NativeAddon,
+  type NativePins,
+  type NativeProbe,
+} from "../../src/kernel/addon.js";
 import { choosePrograms, type Choice } from "../../src/kernel/choose.js";
 import type { Kernel } from "../../src/kernel/kernel.js";
 import { openKernel } from "../../src/kernel/open-kernel.js";
@@ -35,10 +41,11 @@ export function requireReads(): NativeAddon {
 /** Needs compare-and-swap in BPF, which 5.10 lacks; nothing else may be missing. */
 const OPTIONAL = "on_exec";
 
-/** Opens a probe with everything attached. */
-export function openProbe(addon: NativeAddon): NativeProbe {
+/** Opens a probe with everything attached; with pins it counts for a minute. */
+export function openProbe(addon: NativeAddon, pins?: NativePins): NativeProbe {
   const { programs, spare, useRecords } = testedChoice(addon.probeFeatures());
-  const probe = addon.open({ programs, spare });
+  const probe = addon.open({ programs, spare, ...(pins && { pins }) });
+  if (pins) probe.keepAlive(60_000_000_000n);
   if (useRecords) probe.useRecords();
   const missing = probe.programs.filter(
     ({ name, attached, spare }) => !attached && (useRecords || !spare) && name !== OPTIONAL,
