@@ -10,12 +10,10 @@
 #include "compat.bpf.h"
 #include "kernel_types.h"
 #include "maps.bpf.h"
+#include "syscalls.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* include/uapi/linux/stat.h */
-#define S_IFMT	0170000
-#define S_IFREG 0100000
 /* A cached file is looked up in the LRU this often, lest the LRU takes a hot file for an unused
  * one. */
 #define INODE_REFRESH_USES 256

@@ -17,6 +17,9 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct hlist_node {
@@ -69,6 +72,14 @@ struct file {
 	long long f_pos;
 	struct address_space *f_mapping;
 	struct inode *f_inode;
+	void *private_data;
+};
+
+/* Slots of a pipe: head - tail of max_usage are taken; one holds at most a page. */
+struct pipe_inode_info {
+	unsigned int head;
+	unsigned int tail;
+	unsigned int max_usage;
 };
 
 struct fdtable {
@@ -162,9 +173,12 @@ struct task_struct {
 	char comm[16];
 };
 
-/* x86-64: arch/x86/include/asm/ptrace.h; arguments of a syscall: di, si, dx, r10, r8, r9 */
+/* x86-64: arch/x86/include/asm/ptrace.h; arguments of a syscall: di, si, dx, r10, r8, r9; of a
+ * function: di, si, dx, cx */
 struct pt_regs {
 	unsigned long r10;
+	unsigned long r8;
+	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;

@@ -99,8 +99,19 @@ struct thread_state {
 	u64 read_id;
 	/* Read (+ 1) that was counted as missed. */
 	u64 missed_read;
-	/* Pages added by a read whose range is not known yet. */
+	/* A call that copies: where in the file it began, and how far it has come, in bytes. */
+	u64 copy_begin;
+	u64 copy_end;
+	/* What a read has said when it began that it asks for, in pages, and whether it will not
+	 * ask for more. */
+	u64 told_mapping;
+	u64 told_begin;
+	u64 told_end;
+	u64 told_all;
+	/* Pages added by a read of which is not known yet how far it will come; `ranges_call` tells
+	 * the calls that copy apart. */
 	u64 ranges_mapping;
+	u64 ranges_call;
 	u64 range_count;
 	struct page_range range[RANGES_MAX];
 };
@@ -170,8 +181,6 @@ static const struct thread_state zero_state;
 #define ADD(record, name, n)	      __sync_fetch_and_add(&(record)->value[COUNTER_##name], (n))
 #define ADD_PRESSURE(record, name, n) __sync_fetch_and_add(&(record)->value[PRESSURE_##name], (n))
 
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define barrier() asm volatile("" ::: "memory")
 
 static __always_inline struct counters *counters_of(u32 component)

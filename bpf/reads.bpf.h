@@ -8,6 +8,8 @@
 #define READS_BPF_H
 
 #include "compat.bpf.h"
+#include "copies.bpf.h"
+#include "deferred.bpf.h"
 #include "files.bpf.h"
 #include "hints.bpf.h"
 #include "kernel_types.h"
@@ -15,89 +17,6 @@
 #include "syscalls.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-
-/* The file that an event is about, and where it is counted. */
-struct subject {
-	struct counters *c;
-	struct inode_key inode;
-	/* Identifies the file among those that one thread reads. */
-	u64 mapping;
-	/* Of the file; ~0 where it cannot be had. */
-	u64 size;
-	/* Who does it. */
-	u32 identity;
-};
-
-/*
- * A number of the running read: per thread, moves only when a read is over (fs/read_write.c,
- * inc_syscr). It tells the batches of one read from the next read.
- */
-static __always_inline u64 read_id_of(struct task_struct *task)
-{
-	return TASK_READ(task, ioac.syscr);
-}
-
-static __always_inline void count_missed(struct counters *c, struct thread_state *thread,
-					 u64 missed, u64 read_id)
-{
-	ADD(c, pages_missed, missed);
-	if (thread->missed_read == read_id + 1)
-		return;
-	thread->missed_read = read_id + 1;
-	ADD(c, reads_missed, 1);
-}
-
-/*
- * Splits the remembered pages into those of this mapping within [first, last], which were missed,
- * and readahead.
- */
-static __always_inline void settle_deferred(struct counters *c, struct thread_state *thread,
-					    u64 mapping, u64 first, u64 last, u64 read_id)
-{
-	u64 total = 0, missed = 0;
-
-	for (u32 i = 0; i < RANGES_MAX; i++) {
-		if (i >= thread->range_count)
-			break;
-		u64 begin = thread->range[i].begin, end = thread->range[i].end;
-
-		total += end - begin;
-		begin = MAX(begin, first);
-		end = MIN(end, last + 1);
-		if (begin < end && thread->ranges_mapping == mapping)
-			missed += end - begin;
-	}
-	thread->range_count = 0;
-	if (missed)
-		count_missed(c, thread, missed, read_id);
-	if (total > missed)
-		ADD(c, pages_readahead, total - missed);
-}
-
-/* Remembers pages whose read will say only later which range it wants. */
-static __always_inline void defer(struct counters *c, struct thread_state *thread, u64 mapping,
-				  u64 begin, u64 pages)
-{
-	u64 n = thread->range_count;
-
-	if (n > 0 && thread->ranges_mapping != mapping) {
-		/* The read that they belong to never came. */
-		settle_deferred(c, thread, 0, 0, 0, 0);
-		n = 0;
-	}
-	thread->ranges_mapping = mapping;
-	if (n > 0 && n <= RANGES_MAX && thread->range[(n - 1) & (RANGES_MAX - 1)].end == begin) {
-		thread->range[(n - 1) & (RANGES_MAX - 1)].end = begin + pages;
-	} else if (n < RANGES_MAX) {
-		thread->range[n & (RANGES_MAX - 1)].begin = begin;
-		thread->range[n & (RANGES_MAX - 1)].end = begin + pages;
-		n++;
-	} else {
-		ADD(c, pages_readahead, pages);
-		ADD(c, pages_unsorted, pages);
-	}
-	thread->range_count = n;
-}
 
 static __always_inline void count_read(const struct subject *file, u64 first, u64 last, u64 bytes)
 {
@@ -132,20 +51,6 @@ static __always_inline void count_read_add(const struct subject *file, struct ta
 		ADD(file->c, pages_readahead, pages - missed);
 }
 
-static __always_inline void count_deferred_add(const struct subject *file, struct task_struct *task,
-					       u64 index, u64 pages)
-{
-	struct thread_state *thread = THREAD_STATE(threads, task, true);
-
-	if (thread) {
-		defer(file->c, thread, file->mapping, index, pages);
-	} else {
-		ADD(file->c, pages_readahead, pages);
-		ADD(file->c, pages_unsorted, pages);
-		ADD(file->c, events_without_state, 1);
-	}
-}
-
 static __always_inline void count_fault(const struct subject *file, u64 index, u64 pages)
 {
 	ADD(file->c, pages_faulted, pages);
@@ -169,15 +74,15 @@ static __always_inline void count_add(const struct subject *file, struct task_st
 		else if (read_request(task, nr, &request) && request.count)
 			count_read_add(file, task, index, pages, &request);
 		else
-			count_deferred_add(file, task, index, pages);
+			count_deferred_add(file, task, NO_CALL, index, pages);
 	} else if (is_copy(nr)) {
 		if (is_file)
-			count_deferred_add(file, task, index, pages);
+			count_copied_add(file, task, nr, index, pages);
 		else
 			ADD(file->c, pages_written, pages);
 	} else if (nr == NR_io_worker || nr == NR_io_uring_enter || nr == NR_execve ||
 		   nr == NR_execveat) {
-		count_deferred_add(file, task, index, pages);
+		count_deferred_add(file, task, NO_CALL, index, pages);
 	} else if (is_hint(nr)) {
 		ADD(file->c, pages_prefetched, pages);
 		hint_loaded(file->identity, task, nr, &file->inode, index, pages);

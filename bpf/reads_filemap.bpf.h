@@ -14,18 +14,25 @@ static __always_inline void count_buffered_read(u32 target, struct file *read, u
 {
 	struct address_space *mapping = BPF_CORE_READ(read, f_mapping);
 	struct task_struct *task = current_task();
+	long nr = syscall_nr(task);
+	struct request call = {};
 	struct subject file = {};
 
 	if (end <= pos || !subject_of(target, BPF_CORE_READ(mapping, host), (u64)mapping, &file))
 		return;
+	if (copy_request(task, nr, &call) && pos >= call.pos) {
+		count_portion(&file, task, &call, pos >> PAGE_SHIFT, end,
+			      copy_pipe(task, nr) != NULL);
+		return;
+	}
 
 	struct thread_state *thread = THREAD_STATE(threads, task, false);
 	u64 first = pos >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
 
 	count_read(&file, first, last, end - pos);
-	if (thread && thread->range_count) {
+	if (thread && has_deferred(&file, thread, NO_CALL)) {
 		thread->missed_read = 0;
-		settle_deferred(file.c, thread, file.mapping, first, last, read_id_of(task));
+		settle_deferred(file.c, thread, first, last, 0, read_id_of(task));
 	}
 }
 
@@ -57,6 +64,36 @@ int on_buffered_read_exit(u64 *ctx)
 	return on_read_exit((struct kiocb *)ctx[0], ctx[2], ctx[3]);
 }
 
+/*
+ * A read of `count` bytes that begins, into a pipe or elsewhere. Its adds come later, and where the
+ * registers do not tell them its range, this does.
+ */
+static __always_inline void count_beginning(u32 target, struct task_struct *task, struct file *file,
+					    u64 pos, u64 count, const struct pipe_inode_info *pipe)
+{
+	struct address_space *mapping = BPF_CORE_READ(file, f_mapping);
+	u64 size = BPF_CORE_READ(mapping, host, i_size), end;
+	struct thread_state *thread;
+
+	/* Each page takes a slot, also the first one of which only the end is wanted. */
+	if (pipe)
+		count = MIN(count, ((u64)slots_left(pipe) << PAGE_SHIFT) -
+					   (pos & ((1 << PAGE_SHIFT) - 1)));
+	end = MIN(pos + count, size);
+	count_buffered_read(target, file, pos, end);
+	if (is_plain_read(syscall_nr(task)))
+		return;
+	thread = THREAD_STATE(threads, task, true);
+	if (!thread)
+		return;
+	if (!is_copy(syscall_nr(task)))
+		thread->missed_read = 0;
+	thread->told_mapping = (u64)mapping;
+	thread->told_begin = pos >> PAGE_SHIFT;
+	thread->told_end = (end + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
+	thread->told_all = pipe || !is_copy(syscall_nr(task));
+}
+
 static __always_inline int on_read_entry(struct kiocb *iocb, struct iov_iter *iter)
 {
 	u32 target = target_identity(current_tgid());
@@ -64,10 +101,11 @@ static __always_inline int on_read_entry(struct kiocb *iocb, struct iov_iter *it
 	if (!target)
 		return 0;
 
-	struct file *file = BPF_CORE_READ(iocb, ki_filp);
-	u64 pos = BPF_CORE_READ(iocb, ki_pos), size = BPF_CORE_READ(file, f_mapping, host, i_size);
+	struct task_struct *task = current_task();
+	long nr = syscall_nr(task);
 
-	count_buffered_read(target, file, pos, MIN(pos + BPF_CORE_READ(iter, count), size));
+	count_beginning(target, task, BPF_CORE_READ(iocb, ki_filp), BPF_CORE_READ(iocb, ki_pos),
+			BPF_CORE_READ(iter, count), is_copy(nr) ? copy_pipe(task, nr) : NULL);
 	return 0;
 }
 
@@ -81,6 +119,39 @@ SEC("kprobe/generic_file_buffered_read")
 int on_buffered_read_entry(struct pt_regs *ctx)
 {
 	return on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si);
+}
+
+/*
+ * From 6.5 on sendfile, splice and copy_file_range do not come through filemap_read: (file,
+ * position, pipe, bytes, flags) = bytes.
+ */
+SEC("fexit/filemap_splice_read")
+int on_splice_exit(u64 *ctx)
+{
+	u32 target = target_identity(current_tgid());
+	long bytes = ctx[5];
+	u64 end = 0;
+
+	if (!target || bytes <= 0)
+		return 0;
+	bpf_probe_read_kernel(&end, sizeof(end), (const void *)ctx[1]);
+	count_buffered_read(target, (struct file *)ctx[0], end - bytes, end);
+	return 0;
+}
+
+SEC("kprobe/filemap_splice_read")
+int on_splice_entry(struct pt_regs *ctx)
+{
+	struct task_struct *task = current_task();
+	u32 target = target_identity(current_tgid());
+	u64 pos = 0;
+
+	if (!target)
+		return 0;
+	bpf_probe_read_kernel(&pos, sizeof(pos), (const void *)ctx->si);
+	count_beginning(target, task, (struct file *)ctx->di, pos, ctx->cx,
+			copy_pipe(task, syscall_nr(task)));
+	return 0;
 }
 
 #endif /* READS_FILEMAP_BPF_H */

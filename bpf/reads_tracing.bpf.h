@@ -38,6 +38,28 @@ static __always_inline bool request_of(struct task_struct *task, struct request 
 	return true;
 }
 
+/* A batch of a call that copies; false where it is none, or not one for the file that is copied. */
+static __always_inline bool count_copied_batch(const struct subject *file, struct task_struct *task,
+					       u64 index, u64 last_index)
+{
+	struct request call = {};
+	long nr = syscall_nr(task);
+
+	if (!copy_request(task, nr, &call))
+		return false;
+	if (index < call.pos >> PAGE_SHIFT ||
+	    last_index > (call.pos + call.count - 1) >> PAGE_SHIFT)
+		return false;
+
+	const struct pipe_inode_info *pipe = copy_pipe(task, nr);
+
+	/* The slots are still free that the pages of this batch will take. */
+	if (pipe)
+		last_index = MIN(last_index, index + slots_left(pipe) - 1);
+	count_portion(file, task, &call, index, (last_index + 1) << PAGE_SHIFT, pipe != NULL);
+	return true;
+}
+
 static __always_inline void count_batch(const struct subject *file, struct task_struct *task,
 					u64 index, u64 last_index)
 {
@@ -52,6 +74,8 @@ static __always_inline void count_batch(const struct subject *file, struct task_
 	u64 last = file->size ? MIN(last_index, (file->size - 1) >> PAGE_SHIFT) : 0;
 	u64 bytes = 0;
 
+	if (!known && count_copied_batch(file, task, index, last_index))
+		return;
 	if (!begins || last_index != index) {
 		thread = THREAD_STATE(threads, task, true);
 		if (!thread) {
@@ -70,11 +94,11 @@ static __always_inline void count_batch(const struct subject *file, struct task_
 		thread->last_index = last_index;
 		thread->read_id = read_id;
 		if (!known) {
-			/* Portions of a copy, and reads of io_uring, share one read_id: each is a
-			 * read of its own. */
+			/* Reads of io_uring share one read_id: each is a read of its own. */
 			if (!continues)
 				thread->missed_read = 0;
-			settle_deferred(file->c, thread, file->mapping, index, last, read_id);
+			if (has_deferred(file, thread, NO_CALL))
+				settle_deferred(file->c, thread, index, last, 0, read_id);
 		}
 		if (continues)
 			return;

@@ -14,6 +14,11 @@
 /* 4 KiB pages: x86-64 has no other base size. */
 #define PAGE_SHIFT 12
 
+/* include/uapi/linux/stat.h */
+#define S_IFMT	0170000
+#define S_IFIFO 0010000
+#define S_IFREG 0100000
+
 /* include/linux/sched.h */
 #define PF_IO_WORKER 0x00000010
 #define PF_MEMALLOC  0x00000800
@@ -165,21 +170,37 @@ static __always_inline bool file_uses(struct file *file, const void *mapping)
 	return BPF_CORE_READ(file, f_inode, i_sb, s_magic) == OVERLAYFS_SUPER_MAGIC;
 }
 
-#define IOVECS_MAX 8
+/* include/uapi/linux/uio.h: UIO_MAXIOV; and how many are looked at in one go. */
+#define IOVECS_MAX  1024
+#define IOVECS_STEP 8
 
-/* Sum of the lengths of a user's iovec array; 0 where it is too long or unreadable. */
-static __always_inline u64 iovec_bytes(u64 address, u64 count)
+/*
+ * Sum of the lengths of a user's iovec array; 0 where it is unreadable. Not inlined, so that the
+ * verifier walks through the loop once.
+ */
+__noinline u64 iovec_bytes(u64 address, u64 count)
 {
-	struct iovec vector[IOVECS_MAX] = {};
 	u64 bytes = 0;
 
-	if (count == 0 || count > IOVECS_MAX)
-		return 0;
-	if (bpf_probe_read_user(vector, (u32)count * sizeof(vector[0]), (const void *)address))
-		return 0;
+	for (u32 i = 0; i < IOVECS_MAX / IOVECS_STEP; i++) {
+		struct iovec vector[IOVECS_STEP] = {};
+		u64 begin = i * IOVECS_STEP;
+
+		if (begin >= count)
+			break;
+
+		/* Masked, so that the verifier sees the bound. */
+		u32 size = count - begin >= IOVECS_STEP
+				   ? sizeof(vector)
+				   : (count - begin) % IOVECS_STEP * sizeof(vector[0]);
+
+		if (bpf_probe_read_user(vector, size,
+					(const void *)(address + begin * sizeof(vector[0]))))
+			return 0;
 #pragma unroll
-	for (int i = 0; i < IOVECS_MAX; i++)
-		bytes += vector[i].iov_len;
+		for (int k = 0; k < IOVECS_STEP; k++)
+			bytes += vector[k].iov_len;
+	}
 	return bytes;
 }
 
@@ -221,6 +242,49 @@ static __always_inline bool read_request(struct task_struct *task, long nr, stru
 		return false;
 	request->pos = BPF_CORE_READ(file, f_pos);
 	return true;
+}
+
+/*
+ * Range of the running sendfile(2), splice(2) or copy_file_range(2); false where it is another
+ * call. A position that the caller passes is written, as f_pos is, only when the call is over.
+ */
+static __always_inline bool copy_request(struct task_struct *task, long nr, struct request *request)
+{
+	struct pt_regs *regs = user_regs(task);
+	bool sends = nr == NR_sendfile;
+	u64 position = sends ? REGS_READ(regs, dx) : REGS_READ(regs, si);
+	struct file *file;
+
+	if (!is_copy(nr))
+		return false;
+	request->count = sends ? REGS_READ(regs, r10) : REGS_READ(regs, r8);
+	if (position)
+		return !bpf_probe_read_user(&request->pos, sizeof(request->pos),
+					    (const void *)position);
+	file = syscall_file(task, nr);
+	if (!file)
+		return false;
+	request->pos = BPF_CORE_READ(file, f_pos);
+	return true;
+}
+
+/* Slots left in a pipe; each takes a page, or a part of one. */
+static __always_inline u32 slots_left(const struct pipe_inode_info *pipe)
+{
+	return BPF_CORE_READ(pipe, max_usage) -
+	       (BPF_CORE_READ(pipe, head) - BPF_CORE_READ(pipe, tail));
+}
+
+/* The pipe that the running call copies into; NULL where it is something else. */
+static __always_inline const struct pipe_inode_info *copy_pipe(struct task_struct *task, long nr)
+{
+	struct pt_regs *regs = user_regs(task);
+	struct file *file =
+		file_of(task, nr == NR_sendfile ? REGS_READ(regs, di) : REGS_READ(regs, dx));
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFIFO)
+		return NULL;
+	return BPF_CORE_READ(file, private_data);
 }
 
 #endif /* SYSCALLS_BPF_H */

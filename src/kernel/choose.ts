@@ -31,6 +31,9 @@ const RECORDS = ["on_add_resolve", "on_add_record", "on_get_pages_record"] as co
 /** The function that does buffered reads, since 5.12 and before. */
 const READ_EXITS = ["on_filemap_read_exit", "on_buffered_read_exit"] as const;
 const READ_ENTRIES = ["on_filemap_read_entry", "on_buffered_read_entry"] as const;
+/** The function by which sendfile and splice read, where it is another one (since 6.5). */
+const SPLICE_EXIT = "on_splice_exit";
+const SPLICE_ENTRY = "on_splice_entry";
 
 const READERS = ["on_get_pages", "on_get_pages_record", ...READ_EXITS, ...READ_ENTRIES];
 const ADDERS = ["on_add", "on_add_record"];
@@ -127,9 +130,9 @@ function planTier(
       // A trampoline on a preemptible kernel loses up to 15 % of the events (measured); never by our own choice.
       if (auto && preemptible(facts) !== "no")
         return "the kernel may be preempted, and trampolines lose events then";
-      return planFunction(READ_EXITS, reasons);
+      return planFunction(READ_EXITS, SPLICE_EXIT, reasons);
     case "kprobe":
-      return planFunction(READ_ENTRIES, reasons);
+      return planFunction(READ_ENTRIES, SPLICE_ENTRY, reasons);
     case "partial":
       return reasons.get("on_add") ?? { programs: ["on_add"], spare: [], useRecords: false };
   }
@@ -148,10 +151,15 @@ function planTracing(facts: KernelFacts, reasons: ReadonlyMap<string, string>): 
 }
 
 /** The one of these that this kernel has, with the adds. */
-function planFunction(programs: readonly string[], reasons: ReadonlyMap<string, string>): TierPlan {
+function planFunction(
+  programs: readonly string[],
+  splice: string,
+  reasons: ReadonlyMap<string, string>,
+): TierPlan {
   const program = programs.find((candidate) => !reasons.has(candidate));
   if (program === undefined) return programs.map((candidate) => reasons.get(candidate)).join(", ");
-  return reasons.get("on_add") ?? { programs: [program, "on_add"], spare: [], useRecords: false };
+  const splices = reasons.has(splice) ? [] : [splice];
+  return reasons.get("on_add") ?? { programs: [program, ...splices, "on_add"], spare: [], useRecords: false };
 }
 
 /** Whether a task can be preempted in the kernel. */

@@ -16,7 +16,12 @@ import {
 
 const PAGE_BYTES = 4096;
 const MIB = 1 << 20;
-const PATTERNS: readonly (ReaderOptions & { readonly name: string })[] = [
+interface Pattern extends ReaderOptions {
+  readonly name: string;
+  /** What many processes at once add nothing to. */
+  readonly alone?: boolean;
+}
+const PATTERNS: readonly Pattern[] = [
   { name: "sequential reads of one page", pattern: "sequential", bytes: 4096, ops: 4000 },
   { name: "sequential reads that straddle pages", pattern: "sequential", bytes: 1000, ops: 4000 },
   { name: "sequential reads of 128 KiB", pattern: "sequential", bytes: 131072, ops: 1000 },
@@ -27,6 +32,43 @@ const PATTERNS: readonly (ReaderOptions & { readonly name: string })[] = [
   { name: "readv of 128 KiB", pattern: "sequential", bytes: 131072, ops: 500, call: "readv" },
   { name: "preadv of up to 300 KB", pattern: "unaligned", bytes: 300000, ops: 500, call: "preadv" },
   { name: "preadv2 of 4 KiB", pattern: "random", bytes: 4096, ops: 1000, call: "preadv2" },
+  {
+    name: "preadv of up to 300 KB into 1024 buffers",
+    pattern: "unaligned",
+    bytes: 300000,
+    ops: 500,
+    call: "preadv of 1024",
+    alone: true,
+  },
+  { name: "sendfile of 4 KiB", pattern: "random", bytes: 4096, ops: 1000, call: "sendfile", alone: true },
+  { name: "sendfile of up to 300 KB", pattern: "unaligned", bytes: 300000, ops: 500, call: "sendfile" },
+  { name: "sendfile over the end", pattern: "eof", bytes: 100000, ops: 1000, call: "sendfile", alone: true },
+  {
+    name: "sendfile of 1 MiB from the file's position",
+    pattern: "sequential",
+    bytes: 1 << 20,
+    ops: 100,
+    call: "sendfile at position",
+    alone: true,
+  },
+  {
+    name: "sendfile of up to 300 KB into a pipe",
+    pattern: "unaligned",
+    bytes: 300000,
+    ops: 500,
+    call: "sendfile to pipe",
+    alone: true,
+  },
+  { name: "splice of up to 300 KB", pattern: "unaligned", bytes: 300000, ops: 500, call: "splice" },
+  { name: "splice over the end", pattern: "eof", bytes: 20000, ops: 1000, call: "splice", alone: true },
+  {
+    name: "copy_file_range of up to 300 KB",
+    pattern: "unaligned",
+    bytes: 300000,
+    ops: 300,
+    call: "copy_file_range",
+    alone: true,
+  },
 ];
 
 describe("reads of the target, against cachestat(2) before each read", function () {
@@ -59,7 +101,7 @@ describe("reads of the target, against cachestat(2) before each read", function 
         for (const file of files) file.remove();
       });
 
-      for (const pattern of PATTERNS) {
+      for (const pattern of PATTERNS.filter(({ alone }) => processes === 1 || !alone)) {
         it(`${pattern.name} are counted to the page`, async () => {
           const counts = await undisturbed(() =>
             measure(
@@ -152,9 +194,12 @@ function expectEqualToTruth(counts: Counts): void {
   const truth = Object.fromEntries(names.map((name) => [name, counts[TRUTH + name]]));
   expect(counted).to.deep.equal(truth);
   expect(counts["reads"]).to.be.greaterThan(0);
-  const sorted = ["missed", "readahead", "prefetched", "faulted", "written"].map(
-    (kind) => counts[`pages_${kind}`],
-  );
-  expect(sorted.reduce((sum = 0, pages = 0) => sum + pages, 0)).to.equal(counts["pages_added"]);
-  expect((counts["pages_added"] ?? 0) * PAGE_BYTES).to.equal(counts[`${TRUTH}storage_read_bytes`]);
+  const sum = (...kinds: string[]) =>
+    kinds.reduce((pages, kind) => pages + (counts[`pages_${kind}`] ?? 0), 0);
+  const loaded = sum("missed", "readahead", "prefetched", "faulted");
+  expect(loaded + sum("written")).to.equal(counts["pages_added"]);
+  const fetched = counts[`${TRUTH}storage_read_bytes`] ?? 0;
+  // To write, a file system may have to fetch the bitmap of its free blocks too.
+  if (sum("written") > 0) expect(loaded * PAGE_BYTES).to.be.at.most(fetched);
+  else expect(loaded * PAGE_BYTES).to.equal(fetched);
 }

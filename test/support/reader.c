@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A workload that knows the truth: before each read it asks cachestat(2) how
- * many pages of the range are in memory, and at the end it prints what it did
- * as one JSON object. With a file of its own nothing can come between the
- * question and the read, so whoever watches must arrive at the same numbers.
+ * many pages of the range are in memory (pattern cold does not have to), and at the end it prints
+ * what it did as one JSON object. With a file of its own nothing can come between the question and
+ * the read, so whoever watches must arrive at the same numbers.
  *
  *   reader FILE PATTERN BYTES OPS SEED [CALL]
  *
  * PATTERN: sequential (BYTES each), random (aligned, BYTES each), unaligned
- * (anywhere, 1..BYTES each), eof (over the end of the file), pipes (no file at
- * all), hold (no reads). CALL: pread, read, readv, preadv, preadv2, sendfile,
- * io_uring; default read for sequential, else pread.
+ * (anywhere, 1..BYTES each), eof (over the end of the file), cold (anywhere, BYTES
+ * each, all of it dropped before), pipes (no file at all), hold (no reads). CALL: see do_read();
+ * default read for sequential, else pread.
  *
  * Prints "ready", waits for a line on standard input, works, prints the object,
  * waits for the end of input.
@@ -18,6 +18,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/io_uring.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,53 @@ static long read_by_io_uring(long pos, long bytes)
 	return result;
 }
 
+/* Slots of a pipe as it is made; each takes a page or a part of one. */
+#define PIPE_SLOTS 16
+
+/* Copies into a pipe, and empties it. */
+static long read_by_splice(int out, long pos, long bytes)
+{
+	static int pipe_fds[2];
+	off_t offset = pos;
+
+	if (!pipe_fds[1] && pipe(pipe_fds))
+		die("pipe");
+	long got = out ? sendfile(pipe_fds[1], fd, &offset, bytes)
+		       : splice(fd, &offset, pipe_fds[1], NULL, bytes, 0);
+
+	if (got > 0 && splice(pipe_fds[0], NULL, null_fd, NULL, got, 0) != got)
+		die("splice to /dev/null");
+	return got;
+}
+
+static long read_by_copy(long pos, long bytes)
+{
+	static int copy_fd;
+	loff_t from = pos, to = 0;
+
+	if (!copy_fd) {
+		copy_fd = open("/var/tmp", O_TMPFILE | O_RDWR, 0600);
+		if (copy_fd < 0)
+			die("O_TMPFILE in /var/tmp");
+	}
+	/* A part of a page that is there already would have to be read first. */
+	if (ftruncate(copy_fd, 0))
+		die("ftruncate");
+	return copy_file_range(fd, &from, copy_fd, &to, bytes, 0);
+}
+
+/* A vector of many small buffers. */
+static long read_by_many(long pos, long bytes)
+{
+	static struct iovec vector[IOV_MAX];
+	long n = bytes < IOV_MAX ? bytes : IOV_MAX, each = bytes / n;
+
+	for (long i = 0; i < n; i++)
+		vector[i] = (struct iovec){ buffer + i * each, each };
+	vector[n - 1].iov_len += bytes - n * each;
+	return preadv(fd, vector, n, pos);
+}
+
 static long do_read(long pos, long bytes)
 {
 	struct iovec halves[2] = { { buffer, bytes / 2 },
@@ -153,8 +201,18 @@ static long do_read(long pos, long bytes)
 		return preadv(fd, halves, 2, pos);
 	if (!strcmp(call, "preadv2"))
 		return preadv2(fd, halves, 2, pos, 0);
+	if (!strcmp(call, "preadv of 1024"))
+		return read_by_many(pos, bytes);
 	if (!strcmp(call, "sendfile"))
 		return sendfile(null_fd, fd, &offset, bytes);
+	if (!strcmp(call, "sendfile at position"))
+		return sendfile(null_fd, fd, NULL, bytes);
+	if (!strcmp(call, "sendfile to pipe"))
+		return read_by_splice(1, pos, bytes);
+	if (!strcmp(call, "splice"))
+		return read_by_splice(0, pos, bytes);
+	if (!strcmp(call, "copy_file_range"))
+		return read_by_copy(pos, bytes);
 	if (!strcmp(call, "io_uring"))
 		return read_by_io_uring(pos, bytes);
 	errno = EINVAL;
@@ -162,9 +220,20 @@ static long do_read(long pos, long bytes)
 	return -1;
 }
 
-static void counted_read(long pos, long bytes)
+/* What a read gives: up to the end of the file, and no more than a pipe takes. */
+static long end_of_read(long pos, long bytes)
 {
 	long end = pos + bytes < file_bytes ? pos + bytes : file_bytes;
+	long full = (pos & -PAGE) + PIPE_SLOTS * PAGE;
+
+	if ((!strcmp(call, "splice") || !strcmp(call, "sendfile to pipe")) && end > full)
+		return full;
+	return end;
+}
+
+static void counted_read(long pos, long bytes)
+{
+	long end = end_of_read(pos, bytes);
 	long first = pos / PAGE;
 	long pages = (end - 1) / PAGE - first + 1;
 	long missed = pages - pages_in_memory(first, pages);
@@ -185,6 +254,31 @@ static void drop(long offset, long bytes)
 {
 	if (posix_fadvise(fd, offset, bytes, POSIX_FADV_DONTNEED))
 		die("posix_fadvise");
+}
+
+/* Long enough for the pages of a readahead to arrive: one that is locked is not dropped. */
+#define SETTLE_US 300000
+
+/* Reads of which every page is absent, which is known also where cachestat(2) is not to be had. */
+static void read_cold(long bytes, long ops, unsigned long seed)
+{
+	unsigned long random = seed * 7919 + 12345;
+
+	for (long i = 0; i < ops; i++) {
+		long pos = next_random(&random) % (file_bytes - bytes);
+		long end = end_of_read(pos, bytes);
+		long pages = (end - 1) / PAGE - pos / PAGE + 1;
+
+		drop(0, 0);
+		if (do_read(pos, bytes) != end - pos)
+			die(call);
+		truth.reads++;
+		truth.reads_missed++;
+		truth.pages_requested += pages;
+		truth.pages_missed += pages;
+		truth.read_bytes += end - pos;
+		usleep(SETTLE_US);
+	}
 }
 
 static void read_file(const char *pattern, long bytes, long ops, unsigned long seed)
@@ -222,8 +316,6 @@ static void read_file(const char *pattern, long bytes, long ops, unsigned long s
 #define USED_PAGES	100L
 #define REFAULTED_PAGES 40L
 #define LATE_PAGES	10L
-/* Long enough for the pages of a hint to arrive: one that is locked is not dropped. */
-#define SETTLE_US 300000
 
 static void read_pages(long first, long pages)
 {
@@ -355,6 +447,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(pattern, "pipes"))
 		read_no_file(ops);
+	else if (!strcmp(pattern, "cold"))
+		read_cold(bytes, ops, atol(argv[5]));
 	else if (strcmp(pattern, "hold"))
 		read_file(pattern, bytes, ops, atol(argv[5]));
 	printf("{\"reads\":%llu,\"reads_missed\":%llu,\"pages_requested\":%llu,"

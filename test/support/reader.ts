@@ -36,13 +36,25 @@ export interface HintTruth {
 }
 
 export interface ReaderOptions {
-  readonly pattern: "sequential" | "random" | "unaligned" | "eof" | "pipes" | "hold" | "hints";
+  readonly pattern: "sequential" | "random" | "unaligned" | "eof" | "cold" | "pipes" | "hold" | "hints";
   readonly bytes: number;
   readonly ops: number;
   readonly seed?: number;
   /** Further words of its command line, which it ignores. */
   readonly flags?: readonly string[];
-  readonly call?: "pread" | "read" | "readv" | "preadv" | "preadv2" | "sendfile" | "io_uring";
+  readonly call?:
+    | "pread"
+    | "read"
+    | "readv"
+    | "preadv"
+    | "preadv2"
+    | "preadv of 1024"
+    | "sendfile"
+    | "sendfile at position"
+    | "sendfile to pipe"
+    | "splice"
+    | "copy_file_range"
+    | "io_uring";
 }
 
 export interface Reader {

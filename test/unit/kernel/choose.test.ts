@@ -12,6 +12,8 @@ const HOOKS: Readonly<Record<string, string>> = {
   on_buffered_read_exit: "fexit/generic_file_buffered_read",
   on_filemap_read_entry: "kprobe/filemap_read",
   on_buffered_read_entry: "kprobe/generic_file_buffered_read",
+  on_splice_exit: "fexit/filemap_splice_read",
+  on_splice_entry: "kprobe/filemap_splice_read",
   ...Object.fromEntries(COMMON_PROGRAMS.map((program) => [program, `tp_btf/${program}`])),
 };
 
@@ -55,24 +57,40 @@ describe("choice of programs", () => {
       "tracing",
       ["on_get_pages", "on_add"],
     ],
-    ["before 6.12, not preemptible", facts({}, BEFORE_6_12), "fentry", ["on_filemap_read_exit", "on_add"]],
+    [
+      "before 6.12, not preemptible",
+      facts({}, BEFORE_6_12),
+      "fentry",
+      ["on_filemap_read_exit", "on_splice_exit", "on_add"],
+    ],
+    [
+      "before 6.5, where splice takes the way of a read",
+      facts({}, { ...BEFORE_6_12, on_splice_exit: "no" }),
+      "fentry",
+      ["on_filemap_read_exit", "on_add"],
+    ],
     [
       "before 6.12, preemptible",
       facts({ preemptMode: "full" }, BEFORE_6_12),
       "kprobe",
-      ["on_filemap_read_entry", "on_add"],
+      ["on_filemap_read_entry", "on_splice_entry", "on_add"],
     ],
     [
       "before 6.12, without debugfs, where the build may be preemptible",
       facts({ preemptMode: "" }, BEFORE_6_12),
       "kprobe",
-      ["on_filemap_read_entry", "on_add"],
+      ["on_filemap_read_entry", "on_splice_entry", "on_add"],
     ],
     [
       "5.10, by the function of its time",
       facts(
         { preemptMode: "", version: "#1 SMP Debian 5.10" },
-        { ...BEFORE_6_12, on_filemap_read_exit: "no", on_buffered_read_exit: "yes" },
+        {
+          ...BEFORE_6_12,
+          on_filemap_read_exit: "no",
+          on_buffered_read_exit: "yes",
+          on_splice_exit: "no",
+        },
       ),
       "fentry",
       ["on_buffered_read_exit", "on_add"],

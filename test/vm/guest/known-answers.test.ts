@@ -7,7 +7,7 @@ import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { expect } from "chai";
 import type { NativeAddon, NativeProbe } from "../../../src/kernel/addon.js";
 import { difference, openProbe, readCounts, requireReads, type Counts } from "../../support/kernel.js";
-import { makeFile } from "../../support/reader.js";
+import { makeFile, startReader, type ReaderOptions } from "../../support/reader.js";
 
 const PAGE_BYTES = 4096;
 const FILE_PAGES = 4096;
@@ -18,6 +18,7 @@ const STRIDE_PAGES = 16;
 const ISOLATED_READS = FILE_PAGES / STRIDE_PAGES - 1;
 /** Odd and prime to their number: all are visited, and never one after its neighbour. */
 const STEP = 101;
+const NAMES = ["reads", "reads_missed", "pages_requested", "pages_missed", "read_bytes"] as const;
 
 interface Read {
   readonly position: number;
@@ -102,6 +103,31 @@ describe("reads with a known answer", function () {
     expectCounts(first, { read_bytes: FILE_BYTES - position });
     expectCounts(counted([{ position, bytes: 20_000 }]), { reads: 1, pages_requested: 1, pages_missed: 0 });
   });
+
+  const calls: readonly NonNullable<ReaderOptions["call"]>[] = [
+    "pread",
+    "preadv of 1024",
+    "sendfile",
+    "sendfile to pipe",
+    "splice",
+    "copy_file_range",
+  ];
+  for (const call of calls) {
+    it(`by ${call} of a part that is not in memory miss every page of it`, async () => {
+      const reader = await startReader(file.path, { pattern: "cold", bytes: 200_000, ops: 8, call });
+      probe.setTargets([reader.pid]);
+      const before = readCounts(addon, probe);
+      const { storage_read_bytes, ...truth } = await reader.run();
+      const counts = difference(readCounts(addon, probe), before);
+      probe.setTargets([]);
+      await reader.end();
+      expect(counts["reads"]).to.be.greaterThan(0);
+      for (const name of NAMES) expect(counts[name], name).to.equal(truth[name]);
+      expect(((counts["pages_missed"] ?? 0) + (counts["pages_readahead"] ?? 0)) * PAGE_BYTES).to.equal(
+        storage_read_bytes,
+      );
+    });
+  }
 
   it("in order add every page of the file once, missed or ahead", () => {
     const bytes = 131_072;

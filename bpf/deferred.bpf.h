@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pages that a thread of the target adds before it is known which of them its read asks for: kept
+ * with the thread, and sorted into missed pages and readahead once it is known.
+ */
+#ifndef DEFERRED_BPF_H
+#define DEFERRED_BPF_H
+
+#include "files.bpf.h"
+#include "kernel_types.h"
+#include "maps.bpf.h"
+#include "syscalls.bpf.h"
+#include <bpf/bpf_helpers.h>
+
+/* The file that an event is about, and where it is counted. */
+struct subject {
+	struct counters *c;
+	struct inode_key inode;
+	/* Identifies the file among those that one thread reads. */
+	u64 mapping;
+	/* Of the file; ~0 where it cannot be had. */
+	u64 size;
+	/* Who does it. */
+	u32 identity;
+};
+
+/*
+ * A number of the running read: per thread, moves only when a read is over (fs/read_write.c,
+ * inc_syscr). It tells the batches of one read from the next read.
+ */
+static __always_inline u64 read_id_of(struct task_struct *task)
+{
+	return TASK_READ(task, ioac.syscr);
+}
+
+static __always_inline void count_missed(struct counters *c, struct thread_state *thread,
+					 u64 missed, u64 read_id)
+{
+	ADD(c, pages_missed, missed);
+	if (thread->missed_read == read_id + 1)
+		return;
+	thread->missed_read = read_id + 1;
+	ADD(c, reads_missed, 1);
+}
+
+/* The read that the remembered pages belong to ended without asking for them, or never came. */
+static __always_inline void forget_deferred(struct counters *c, struct thread_state *thread)
+{
+	u64 pages = 0;
+
+	for (u32 i = 0; i < RANGES_MAX; i++) {
+		if (i >= thread->range_count)
+			break;
+		pages += thread->range[i].end - thread->range[i].begin;
+	}
+	thread->range_count = 0;
+	if (pages)
+		ADD(c, pages_readahead, pages);
+}
+
+/*
+ * Sorts the remembered pages: those within [first, last] were missed, those behind it up to
+ * `keep_to` are still to be sorted, the others are readahead.
+ */
+static __always_inline void settle_deferred(struct counters *c, struct thread_state *thread,
+					    u64 first, u64 last, u64 keep_to, u64 read_id)
+{
+	u64 missed = 0, readahead = 0, kept = 0;
+
+	for (u32 i = 0; i < RANGES_MAX; i++) {
+		if (i >= thread->range_count)
+			break;
+
+		struct page_range *range = &thread->range[i];
+		u64 pages = range->end - range->begin;
+		u64 begin = MAX(range->begin, first), end = MIN(range->end, last + 1);
+		u64 asked = begin < end ? end - begin : 0;
+
+		begin = MAX(range->begin, last + 1);
+		end = MIN(range->end, keep_to + 1);
+		range->begin = begin;
+		range->end = MAX(begin, end);
+		missed += asked;
+		kept += range->end - range->begin;
+		readahead += pages - asked - (range->end - range->begin);
+	}
+	if (!kept)
+		thread->range_count = 0;
+	if (missed)
+		count_missed(c, thread, missed, read_id);
+	if (readahead)
+		ADD(c, pages_readahead, readahead);
+}
+
+/* Remembers pages added for a file by a call. */
+static __always_inline void defer(const struct subject *file, struct thread_state *thread, u64 call,
+				  u64 begin, u64 pages)
+{
+	u64 n = thread->range_count;
+
+	if (n > 0 && (thread->ranges_mapping != file->mapping || thread->ranges_call != call)) {
+		forget_deferred(file->c, thread);
+		n = 0;
+	}
+	thread->ranges_mapping = file->mapping;
+	thread->ranges_call = call;
+	if (n > 0 && n <= RANGES_MAX && thread->range[(n - 1) & (RANGES_MAX - 1)].end == begin) {
+		thread->range[(n - 1) & (RANGES_MAX - 1)].end = begin + pages;
+	} else if (n < RANGES_MAX) {
+		thread->range[n & (RANGES_MAX - 1)].begin = begin;
+		thread->range[n & (RANGES_MAX - 1)].end = begin + pages;
+		n++;
+	} else {
+		ADD(file->c, pages_readahead, pages);
+		ADD(file->c, pages_unsorted, pages);
+	}
+	thread->range_count = n;
+}
+
+/* Sorts pages by what their read has said when it began; what it may ask for later is deferred. */
+static __always_inline void sort_by_told(const struct subject *file, struct thread_state *thread,
+					 u64 call, u64 index, u64 pages, u64 read_id)
+{
+	u64 begin = MAX(index, thread->told_begin), end = MIN(index + pages, thread->told_end);
+	u64 missed = begin < end ? end - begin : 0;
+	u64 later = MAX(index, thread->told_end), left = 0;
+
+	if (missed)
+		count_missed(file->c, thread, missed, read_id);
+	if (!thread->told_all && later < index + pages) {
+		left = index + pages - later;
+		defer(file, thread, call, later, left);
+	}
+	if (pages > missed + left)
+		ADD(file->c, pages_readahead, pages - missed - left);
+}
+
+/* Pages added by the running call of the current thread, whose range is not known. */
+static __always_inline void count_deferred_add(const struct subject *file, struct task_struct *task,
+					       u64 call, u64 index, u64 pages)
+{
+	struct thread_state *thread = THREAD_STATE(threads, task, true);
+
+	if (!thread) {
+		ADD(file->c, pages_readahead, pages);
+		ADD(file->c, pages_unsorted, pages);
+		ADD(file->c, events_without_state, 1);
+	} else if (thread->told_mapping == file->mapping) {
+		sort_by_told(file, thread, call, index, pages, read_id_of(task));
+	} else {
+		defer(file, thread, call, index, pages);
+	}
+}
+
+/* Whether the remembered pages belong to this file and call; others are sorted as what they are. */
+static __always_inline bool has_deferred(const struct subject *file, struct thread_state *thread,
+					 u64 call)
+{
+	if (!thread->range_count)
+		return false;
+	if (thread->ranges_mapping == file->mapping && thread->ranges_call == call)
+		return true;
+	forget_deferred(file->c, thread);
+	return false;
+}
+
+#endif /* DEFERRED_BPF_H */
