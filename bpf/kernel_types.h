@@ -35,6 +35,8 @@ struct super_block {
 	unsigned long s_magic;
 };
 
+struct address_space;
+
 struct inode {
 	u16 i_mode;
 	u64 i_ino; /* unsigned long up to 7.0, u64 since */
@@ -43,6 +45,8 @@ struct inode {
 	long long i_size;
 	struct super_block *i_sb;
 	struct hlist_head i_dentry;
+	struct address_space *i_mapping;
+	u8 i_blkbits;
 };
 
 struct qstr {
@@ -193,6 +197,8 @@ struct iovec {
 struct kiocb {
 	struct file *ki_filp;
 	long long ki_pos;
+	/* NULL where the caller waits. */
+	void *ki_complete;
 };
 
 struct iov_iter {

@@ -108,6 +108,9 @@ struct thread_state {
 	u64 told_begin;
 	u64 told_end;
 	u64 told_all;
+	/* The running direct read, and the thread's count of storage bytes when it began. */
+	u64 direct_iocb;
+	u64 direct_begin;
 	/* Pages added by a read of which is not known yet how far it will come; `ranges_call` tells
 	 * the calls that copy apart. */
 	u64 ranges_mapping;

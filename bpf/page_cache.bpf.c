@@ -9,6 +9,7 @@
  * sched_process_exit, iter/task: which processes are counted pressure   mm_vmscan_*: who has to
  * free memory
  */
+#include "direct.bpf.h"
 #include "evictions.bpf.h"
 #include "pressure.bpf.h"
 #include "reads_filemap.bpf.h"

@@ -40,6 +40,8 @@
 	X(events_without_state)                                                                   \
 	/* Missed within a minute after the target's DONTNEED had dropped them. */                \
 	X(pages_refaulted)                                                                        \
+	/* That direct reads had the storage fetch. */                                            \
+	X(direct_bytes)                                                                           \
 	/* Bytes that ended processes of the target had read from and written to storage in their \
 	 * lives, less what those counted from their execve on had before; may be negative. */    \
 	X(ended_storage_read_bytes)                                                               \

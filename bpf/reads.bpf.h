@@ -100,22 +100,6 @@ static __always_inline bool names_file(long nr)
 	       nr == NR_readahead;
 }
 
-/*
- * Fills in what is known of a regular file by its inode; false for anything else.
- * @target: identity + 1 of who touches it
- */
-static __always_inline bool subject_of(u32 target, struct inode *inode, u64 mapping,
-				       struct subject *file)
-{
-	if (!regular_file(inode, &file->inode))
-		return false;
-	file->identity = target - 1;
-	file->c = counters_for(class_of(inode, &file->inode, file->identity), file->identity);
-	file->mapping = mapping;
-	file->size = BPF_CORE_READ(inode, i_size);
-	return file->c;
-}
-
 SEC("tp_btf/mm_filemap_add_to_page_cache")
 int on_add(u64 *ctx)
 {

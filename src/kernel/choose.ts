@@ -35,6 +35,13 @@ const READ_ENTRIES = ["on_filemap_read_entry", "on_buffered_read_entry"] as cons
 const SPLICE_EXIT = "on_splice_exit";
 const SPLICE_ENTRY = "on_splice_entry";
 
+/** Begin and end of direct reads: by tracepoints since 6.6, before by functions. */
+const DIRECT_TRACEPOINTS = ["on_direct_begin", "on_direct_queued", "on_direct_complete"] as const;
+const DIRECT_FENTRY = ["on_direct_begin_fentry", "on_direct_complete_fentry"] as const;
+const DIRECT_KPROBE = ["on_direct_begin_kprobe", "on_direct_complete_kprobe"] as const;
+
+const DIRECT: readonly string[] = [...DIRECT_TRACEPOINTS, ...DIRECT_FENTRY, ...DIRECT_KPROBE];
+
 const READERS = ["on_get_pages", "on_get_pages_record", ...READ_EXITS, ...READ_ENTRIES];
 const ADDERS = ["on_add", "on_add_record"];
 const RECLAIM = ["direct", "memcg"].flatMap((kind) => [`on_${kind}_reclaim_begin`, `on_${kind}_reclaim_end`]);
@@ -61,12 +68,24 @@ const COUNTED_BY: readonly {
   },
   { oneOfEach: [ADDERS, ["on_delete"]], counters: ["pages_refaulted", "pages_affected"] },
   { oneOfEach: [READERS, ADDERS, ["on_delete"]], counters: ["pages_used", "pages_late", "pages_wasted"] },
+  ...[DIRECT_TRACEPOINTS, DIRECT_FENTRY, DIRECT_KPROBE].map((programs) => ({
+    oneOfEach: programs.map((program) => [program]),
+    counters: ["direct_bytes"],
+  })),
   { oneOfEach: [["on_exit"]], counters: ["storage_read_bytes", "storage_write_bytes"] },
   { oneOfEach: [["on_direct_reclaim_begin"]], counters: ["direct_reclaims", "direct_reclaim_tasks"] },
   { oneOfEach: [["on_memcg_reclaim_begin"]], counters: ["memcg_reclaims"] },
   { oneOfEach: RECLAIM.map((program) => [program]), counters: ["reclaim_stall_us"] },
   { oneOfEach: [["on_shrink_inactive"]], counters: ["pages_scanned", "pages_reclaimed"] },
 ];
+
+/** Programs that every tier wants and this kernel does not have; `reasons` says why. */
+export function missingPrograms({ programs, reasons }: Choice): readonly string[] {
+  const wanted: readonly string[] = programs.some((program) => DIRECT.includes(program))
+    ? COMMON_PROGRAMS
+    : [...COMMON_PROGRAMS, ...DIRECT_TRACEPOINTS];
+  return wanted.filter((program) => reasons.has(program));
+}
 
 /** Names of the counters that can be had with these programs attached. */
 export function availableCounters(attached: ReadonlySet<string>): ReadonlySet<string> {
@@ -107,7 +126,7 @@ export function choosePrograms(facts: KernelFacts, wanted: TierChoice): Choice {
     const plan = planTier(tier, facts, reasons, wanted === "auto");
     if (typeof plan !== "string") {
       const has = (program: string) => !reasons.has(program);
-      const programs = [...plan.programs, ...COMMON_PROGRAMS.filter(has)];
+      const programs = [...plan.programs, ...COMMON_PROGRAMS.filter(has), ...chooseDirect(facts, reasons)];
       return { ...plan, tier, programs, reasons };
     }
     failures.push(`${tier}: ${plan}`);
@@ -160,6 +179,13 @@ function planFunction(
   if (program === undefined) return programs.map((candidate) => reasons.get(candidate)).join(", ");
   const splices = reasons.has(splice) ? [] : [splice];
   return reasons.get("on_add") ?? { programs: [program, ...splices, "on_add"], spare: [], useRecords: false };
+}
+
+/** What counts direct reads: what cannot lose events first. */
+function chooseDirect(facts: KernelFacts, reasons: ReadonlyMap<string, string>): readonly string[] {
+  const fentry = preemptible(facts) === "no" ? [DIRECT_FENTRY] : [];
+  const kinds = [DIRECT_TRACEPOINTS, ...fentry, DIRECT_KPROBE];
+  return kinds.find((programs) => programs.every((program) => !reasons.has(program))) ?? [];
 }
 
 /** Whether a task can be preempted in the kernel. */

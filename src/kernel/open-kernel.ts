@@ -3,7 +3,7 @@ import type { Config, TierChoice } from "../config/config.js";
 import type { Log } from "../model/log.js";
 import type { ProbeStatus } from "../model/status.js";
 import type { KernelFacts, NativeAddon, NativeProbe, Task } from "./addon.js";
-import { availableCounters, choosePrograms, COMMON_PROGRAMS, type Choice } from "./choose.js";
+import { availableCounters, choosePrograms, missingPrograms, type Choice } from "./choose.js";
 import { followComponents } from "./component-follower.js";
 import { KernelError } from "./errors.js";
 import type { Kernel } from "./kernel.js";
@@ -181,7 +181,7 @@ function probeStatus(facts: KernelFacts, choice: Choice, native: NativeProbe): P
     .map(({ name, hook, attached, error }): ProbeStatus =>
       attached ? { name, hook, attached } : { name, hook, attached, reason: error?.message ?? "not loaded" },
     );
-  const left = COMMON_PROGRAMS.filter((name) => choice.reasons.has(name)).map((name): ProbeStatus => {
+  const left = missingPrograms(choice).map((name): ProbeStatus => {
     const reason = choice.reasons.get(name) ?? "";
     return { name, hook: hooks.get(name) ?? "", attached: false, reason };
   });

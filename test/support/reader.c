@@ -9,8 +9,8 @@
  *
  * PATTERN: sequential (BYTES each), random (aligned, BYTES each), unaligned
  * (anywhere, 1..BYTES each), eof (over the end of the file), cold (anywhere, BYTES
- * each, all of it dropped before), pipes (no file at all), hold (no reads). CALL: see do_read();
- * default read for sequential, else pread.
+ * each, all of it dropped before), mixed (all ways to fetch, also direct), pipes (no file at all),
+ * hold (no reads). CALL: see do_read(); default read for sequential, else pread.
  *
  * Prints "ready", waits for a line on standard input, works, prints the object,
  * waits for the end of input.
@@ -49,7 +49,7 @@ struct cachestat {
 
 struct truth {
 	unsigned long long reads, reads_missed, pages_requested, pages_missed, read_bytes;
-	unsigned long long second_thoughts;
+	unsigned long long direct_bytes, second_thoughts;
 };
 
 static const char *call;
@@ -281,6 +281,73 @@ static void read_cold(long bytes, long ops, unsigned long seed)
 	}
 }
 
+/* A direct read; counts what the storage has to give for it, which is whole blocks. */
+static void read_direct(int direct_fd, long pos, long bytes)
+{
+	long end = (file_bytes + PAGE - 1) & -PAGE;
+	long want = pos + bytes < file_bytes ? bytes : file_bytes - pos;
+
+	if (pread(direct_fd, buffer, bytes, pos) != want)
+		die("pread with O_DIRECT");
+	truth.direct_bytes += pos + bytes < end ? bytes : end - pos;
+}
+
+/* Touches a page of a mapping. */
+static void touch(long pos)
+{
+	volatile char *map = mmap(0, PAGE, PROT_READ, MAP_SHARED, fd, pos);
+
+	if (map == MAP_FAILED)
+		die("mmap of the file");
+	(void)*map;
+	munmap((void *)map, PAGE);
+}
+
+/* All ways to fetch: read, direct read (also over the end of the file), hint, fault, sendfile, and
+ * a read that does not wait. */
+static void fetch_in_all_ways(const char *path, long bytes, long ops, unsigned long seed)
+{
+	unsigned long random = seed * 7919 + 12345;
+	int direct_fd = open(path, O_RDONLY | O_DIRECT);
+	struct iovec whole = { buffer, bytes };
+
+	if (direct_fd < 0)
+		die("open with O_DIRECT");
+	for (long i = 0; i < ops; i++) {
+		long pos = next_random(&random) % (file_bytes / PAGE - 1) * PAGE;
+		off_t offset = pos;
+
+		switch (i % 8) {
+		case 0:
+			counted_read(pos, bytes);
+			break;
+		case 1:
+			read_direct(direct_fd, pos,
+				    (1 + next_random(&random) % (bytes / PAGE)) * PAGE);
+			break;
+		case 2:
+			read_direct(direct_fd, file_bytes / PAGE * PAGE, bytes);
+			break;
+		case 3:
+			posix_fadvise(fd, pos, bytes, POSIX_FADV_WILLNEED);
+			break;
+		case 4:
+			touch(pos);
+			break;
+		case 5:
+			if (sendfile(null_fd, fd, &offset, bytes) <= 0)
+				die("sendfile");
+			break;
+		case 6:
+			if (preadv2(fd, &whole, 1, pos, RWF_NOWAIT) < 0 && errno != EAGAIN)
+				die("preadv2 with RWF_NOWAIT");
+			break;
+		case 7:
+			drop(next_random(&random) % file_bytes & -PAGE, DROP_BYTES);
+		}
+	}
+}
+
 static void read_file(const char *pattern, long bytes, long ops, unsigned long seed)
 {
 	unsigned long random = seed * 7919 + 12345;
@@ -449,14 +516,17 @@ int main(int argc, char **argv)
 		read_no_file(ops);
 	else if (!strcmp(pattern, "cold"))
 		read_cold(bytes, ops, atol(argv[5]));
+	else if (!strcmp(pattern, "mixed"))
+		fetch_in_all_ways(argv[1], bytes, ops, atol(argv[5]));
 	else if (strcmp(pattern, "hold"))
 		read_file(pattern, bytes, ops, atol(argv[5]));
 	printf("{\"reads\":%llu,\"reads_missed\":%llu,\"pages_requested\":%llu,"
 	       "\"pages_missed\":%llu,"
-	       "\"read_bytes\":%llu,\"second_thoughts\":%llu,\"storage_read_bytes\":%"
-	       "llu}\n",
+	       "\"read_bytes\":%llu,\"direct_bytes\":%llu,\"second_thoughts\":%llu,"
+	       "\"storage_read_bytes\":%llu}\n",
 	       truth.reads, truth.reads_missed, truth.pages_requested, truth.pages_missed,
-	       truth.read_bytes, truth.second_thoughts, storage_read_bytes() - before);
+	       truth.read_bytes, truth.direct_bytes, truth.second_thoughts,
+	       storage_read_bytes() - before);
 	fflush(stdout);
 	wait_for_line();
 	return 0;

@@ -22,6 +22,7 @@ export interface Truth {
   readonly pages_requested: number;
   readonly pages_missed: number;
   readonly read_bytes: number;
+  readonly direct_bytes: number;
   readonly storage_read_bytes: number;
 }
 
@@ -36,7 +37,8 @@ export interface HintTruth {
 }
 
 export interface ReaderOptions {
-  readonly pattern: "sequential" | "random" | "unaligned" | "eof" | "cold" | "pipes" | "hold" | "hints";
+  readonly pattern:
+    "sequential" | "random" | "unaligned" | "eof" | "cold" | "mixed" | "pipes" | "hold" | "hints";
   readonly bytes: number;
   readonly ops: number;
   readonly seed?: number;
@@ -147,6 +149,7 @@ export function sumTruths(truths: readonly Truth[]): Truth {
     pages_requested: sum("pages_requested"),
     pages_missed: sum("pages_missed"),
     read_bytes: sum("read_bytes"),
+    direct_bytes: sum("direct_bytes"),
     storage_read_bytes: sum("storage_read_bytes"),
   };
 }

@@ -1,6 +1,11 @@
 import { expect } from "chai";
 import type { Answer, KernelFacts } from "../../../src/kernel/addon.js";
-import { availableCounters, choosePrograms, COMMON_PROGRAMS } from "../../../src/kernel/choose.js";
+import {
+  availableCounters,
+  choosePrograms,
+  COMMON_PROGRAMS,
+  missingPrograms,
+} from "../../../src/kernel/choose.js";
 
 const HOOKS: Readonly<Record<string, string>> = {
   on_get_pages: "tp_btf/mm_filemap_get_pages",
@@ -14,6 +19,13 @@ const HOOKS: Readonly<Record<string, string>> = {
   on_buffered_read_entry: "kprobe/generic_file_buffered_read",
   on_splice_exit: "fexit/filemap_splice_read",
   on_splice_entry: "kprobe/filemap_splice_read",
+  on_direct_begin: "tp_btf/iomap_dio_rw_begin",
+  on_direct_queued: "tp_btf/iomap_dio_rw_queued",
+  on_direct_complete: "tp_btf/iomap_dio_complete",
+  on_direct_begin_fentry: "fentry/__iomap_dio_rw",
+  on_direct_complete_fentry: "fentry/iomap_dio_complete",
+  on_direct_begin_kprobe: "kprobe/__iomap_dio_rw",
+  on_direct_complete_kprobe: "kprobe/iomap_dio_complete",
   ...Object.fromEntries(COMMON_PROGRAMS.map((program) => [program, `tp_btf/${program}`])),
 };
 
@@ -42,14 +54,28 @@ function facts(
   };
 }
 
-const BEFORE_6_12: Readonly<Record<string, Answer>> = { on_get_pages: "no", on_get_pages_record: "no" };
+const BEFORE_6_12: Readonly<Record<string, Answer>> = {
+  on_get_pages: "no",
+  on_get_pages_record: "no",
+  on_direct_begin: "no",
+  on_direct_queued: "no",
+  on_direct_complete: "no",
+};
 const HOST_WITHOUT_TEXT_PATCHING: Readonly<Record<string, Answer>> = {
   on_filemap_read_exit: "no",
   on_filemap_read_entry: "no",
+  on_direct_begin_fentry: "no",
+  on_direct_begin_kprobe: "no",
 };
+const DIRECT = {
+  tracing: ["on_direct_begin", "on_direct_queued", "on_direct_complete"],
+  fentry: ["on_direct_begin_fentry", "on_direct_complete_fentry"],
+  kprobe: ["on_direct_begin_kprobe", "on_direct_complete_kprobe"],
+  partial: [],
+} as const;
 
 describe("choice of programs", () => {
-  const cases: readonly [string, KernelFacts, string, readonly string[]][] = [
+  const cases: readonly [string, KernelFacts, keyof typeof DIRECT, readonly string[]][] = [
     ["6.12 and later", facts(), "tracing", ["on_get_pages", "on_add"]],
     [
       "a kernel that refuses trampolines and kprobes",
@@ -105,7 +131,8 @@ describe("choice of programs", () => {
   for (const [name, kernel, tier, readers] of cases) {
     it(`is ${tier} on ${name}`, () => {
       const choice = choosePrograms(kernel, "auto");
-      expect([choice.tier, choice.programs]).to.deep.equal([tier, [...readers, ...COMMON_PROGRAMS]]);
+      const programs = [...readers, ...COMMON_PROGRAMS, ...DIRECT[tier]];
+      expect([choice.tier, choice.programs]).to.deep.equal([tier, programs]);
     });
   }
 
@@ -113,7 +140,7 @@ describe("choice of programs", () => {
     const choice = choosePrograms(facts({ preemptibleRawTracepoints: "yes", preemptMode: "lazy" }), "auto");
     expect([choice.tier, choice.programs, choice.useRecords]).to.deep.equal([
       "tracing",
-      COMMON_PROGRAMS,
+      [...COMMON_PROGRAMS, ...DIRECT.tracing],
       true,
     ]);
     expect(choice.spare).to.deep.equal(["on_add_resolve", "on_add_record", "on_get_pages_record"]);
@@ -148,6 +175,12 @@ describe("choice of programs", () => {
       false,
       "no on_delete",
     ]);
+  });
+
+  it("says why direct reads cannot be counted, but not where they are counted otherwise", () => {
+    const without = choosePrograms(facts({}, { ...BEFORE_6_12, ...HOST_WITHOUT_TEXT_PATCHING }), "auto");
+    expect(missingPrograms(without)).to.deep.equal(DIRECT.tracing);
+    expect(missingPrograms(choosePrograms(facts({}, BEFORE_6_12), "auto"))).to.deep.equal([]);
   });
 
   it("takes the tier that is asked for, though it may lose events", () => {
@@ -185,6 +218,13 @@ describe("available counters", () => {
     expect(of("on_get_pages", "on_add").has("pages_evicted_hint")).to.equal(false);
     expect(of("on_add").has("pages_missed")).to.equal(true);
     expect(of("on_add").has("pages_requested")).to.equal(false);
+  });
+
+  it("have direct bytes by tracepoints or by functions, but not by half of either", () => {
+    for (const programs of [DIRECT.tracing, DIRECT.fentry, DIRECT.kprobe]) {
+      expect(of(...programs).has("direct_bytes")).to.equal(true);
+      expect(of(...programs.slice(1)).has("direct_bytes")).to.equal(false);
+    }
   });
 
   it("need reads and adds for hits, by whichever programs", () => {
