@@ -1,0 +1,245 @@
+/**
+ * A real BanyanDB under write and query load with a memory limit, watched and written to as in production:
+ * `npm run bench:banyandb -- --minutes 5 --limit-mb 512`. Needs a `banyand` in PATH, and root. Prints what an operator
+ * would see, as read back from the server, and holds it against /proc/PID/io and a trace of the kernel.
+ */
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { measureNamed } from "../../src/agent-samples.js";
+import { readBack, type StoredRow, type StoredRows } from "../../src/banyandb/read-back.js";
+import { openTransport } from "../../src/banyandb/transport.js";
+import { readSchema } from "../../src/config/schema-files.js";
+import { startBanyandbServer } from "../support/banyandb-server.js";
+import { startSidecar, type Running } from "../support/sidecar.js";
+import { startLoad } from "./banyandb-load.js";
+import { makeMemoryCgroup } from "./memory-cgroup.js";
+import { makeDisk, traceDeletes, TRACE_DELAY_MS } from "./own-disk.js";
+
+const PAGE_BYTES = 4096;
+const DISK_MB = 6000;
+const GROUP = "ebpf";
+const NODE_ID = `bench-${process.pid}:17912`;
+const SCHEMA = readSchema();
+
+const { values } = parseArgs({
+  options: { minutes: { type: "string", default: "5" }, "limit-mb": { type: "string", default: "512" } },
+});
+const [minutes, limitMb] = [Number(values.minutes), Number(values["limit-mb"])];
+
+type Sums = StoredRows["sums"];
+
+/** Puts a `banyand` first in PATH that enters the cgroup and becomes the real one. */
+function wrapServer(folder: string, procsFile: string): void {
+  mkdirSync(folder);
+  const wrapper = join(folder, "banyand");
+  const path = process.env["PATH"] ?? "";
+  writeFileSync(wrapper, `#!/bin/sh\necho $$ > ${procsFile}\nPATH=${path} exec banyand "$@"\n`);
+  chmodSync(wrapper, 0o755);
+  process.env["PATH"] = `${folder}${delimiter}${path}`;
+}
+
+function storageReadBytes(pid: number): number {
+  return Number(/^read_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
+}
+
+/** Between SIGSTOP and the last of its threads leaving the kernel. */
+const STOPPED_AFTER_MS = 1000;
+
+/** Does something while the server stands still, so that all counts speak of the same reads. */
+async function whileStopped<T>(pid: number, act: () => Promise<T>): Promise<T> {
+  process.kill(pid, "SIGSTOP");
+  await sleep(STOPPED_AFTER_MS);
+  try {
+    return await act();
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+}
+
+const sum = (sums: Sums, ...names: readonly string[]) =>
+  names.reduce((total, name) => total + (sums[name] ?? 0), 0);
+
+function loadedBytes(sums: Sums): number {
+  const pages = sum(sums, "pages_missed", "pages_readahead", "pages_prefetched", "pages_faulted");
+  return pages * PAGE_BYTES + sum(sums, "direct_bytes");
+}
+
+/** Rows by a key, in the order of their first row. */
+function groupRows(rows: readonly StoredRow[], keyOf: (row: StoredRow) => string): Map<string, StoredRow[]> {
+  const groups = new Map<string, StoredRow[]>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    const group = groups.get(key);
+    if (group) group.push(row);
+    else groups.set(key, [row]);
+  }
+  return groups;
+}
+
+const sumOf = (rows: readonly StoredRow[], field: string) =>
+  rows.reduce((total, { fields }) => total + (fields[field] ?? 0), 0);
+
+/** Whether the rows of all parts add up to the row of the whole, in each interval and each count. */
+function differences(whole: StoredRows, parts: StoredRows): string[] {
+  const byTime = groupRows(parts.rows, ({ timestampMs }) => String(timestampMs));
+  const counts = measureNamed(SCHEMA, "page_cache_component").fields.filter(
+    ({ type, name }) => type === "int" && name !== "interval_ms",
+  );
+  return whole.rows.flatMap(({ timestampMs, fields }) =>
+    counts
+      .filter(({ name }) => {
+        const total = sumOf(byTime.get(String(timestampMs)) ?? [], name);
+        return total !== (fields[name] ?? 0);
+      })
+      .map(({ name }) => `${new Date(timestampMs).toISOString()} ${name}`),
+  );
+}
+
+function table(rows: readonly StoredRow[], tags: readonly string[], fields: readonly string[]): void {
+  const series = groupRows(rows, (row) => tags.map((tag) => row.tags[tag] ?? "").join(" / "));
+  const lines = [...series].map(([name, own]) => ({
+    [tags.join(" / ")]: name,
+    ...Object.fromEntries(fields.map((field) => [field, sumOf(own, field)])),
+  }));
+  console.table(lines);
+}
+
+const verdict = (what: string, left: number, right: number) => {
+  console.log(`${left === right ? "equal" : "DIFFERENT"}: ${what}: ${left} and ${right}`);
+  if (left !== right) process.exitCode = 1;
+};
+
+/** What one run gave: rows as a query tells them, and the numbers to hold them against. */
+interface Observed {
+  readonly stored: Readonly<Record<string, StoredRows>>;
+  readonly readBytes: number;
+  readonly deletedPages: number;
+  readonly lostRecords: number;
+}
+
+/** Done in reverse order at the end, whatever happened. */
+type CleanUp = (() => unknown)[];
+
+async function observe(cleanUp: CleanUp): Promise<Observed> {
+  const disk = makeDisk(DISK_MB);
+  cleanUp.push(() => {
+    disk.remove();
+  });
+  process.env["TMPDIR"] = disk.path;
+  const cgroup = makeMemoryCgroup(`banyandb-bench-${process.pid}`, limitMb);
+  cleanUp.push(() => {
+    cgroup.remove();
+  });
+  wrapServer(join(disk.path, "bin"), cgroup.procsFile);
+  const deletes = traceDeletes(disk.device);
+  cleanUp.push(() => deletes.stop());
+  const server = await startBanyandbServer();
+  cleanUp.push(() => server.close());
+  if (server.kind !== "banyand") throw new Error("bench:banyandb needs a banyand in PATH");
+  const [pid = 0] = cgroup.pids();
+  const beganMs = Date.now();
+  const { sidecar, readBefore } = await whileStopped(pid, async () => {
+    const started = watchServer(pid, server.address);
+    await started.seen(/target process found/);
+    return { sidecar: started, readBefore: storageReadBytes(pid) };
+  });
+  cleanUp.push(() => {
+    sidecar.signal("SIGKILL");
+  });
+  const deletedBefore = deletes.pages();
+  await runLoad(server.address);
+  const readBytes = await whileStopped(pid, async () => {
+    sidecar.signal("SIGTERM");
+    // It takes its last reading at once; what it then writes waits for the server.
+    await sleep(STOPPED_AFTER_MS);
+    return storageReadBytes(pid) - readBefore;
+  });
+  const { code, stderr } = await sidecar.ended;
+  if (code !== 0) throw new Error(`the sidecar ended with ${String(code)}: ${stderr}`);
+  await sleep(TRACE_DELAY_MS);
+  const [deletedPages, lostRecords] = [deletes.pages() - deletedBefore, deletes.lost()];
+  return { stored: await readRows(server.address, beganMs), readBytes, deletedPages, lostRecords };
+}
+
+function watchServer(pid: number, address: string): Running {
+  const settings = {
+    interval: "10s",
+    "target.pid": String(pid),
+    "node.id": NODE_ID,
+    "banyandb.endpoints": address,
+    "banyandb.group": GROUP,
+    "http.listen": "off",
+  };
+  return startSidecar([
+    "run",
+    ...Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]),
+  ]);
+}
+
+async function runLoad(address: string): Promise<void> {
+  const load = await startLoad(address);
+  for (let minute = 1; minute <= minutes; minute++) {
+    await sleep(60_000);
+    const [rows, queries, failures] = [load.rows(), load.queries(), load.failures()];
+    console.log(`${minute} min: ${rows} rows written, ${queries} queries, ${failures} failures`);
+  }
+  await load.stop();
+}
+
+async function readRows(address: string, beganMs: number): Promise<Observed["stored"]> {
+  const transport = openTransport({ endpoints: [address], username: undefined, password: undefined });
+  const range = { fromMs: beganMs, toMs: Date.now() };
+  const stored: Record<string, StoredRows> = {};
+  for (const measure of SCHEMA.measures) {
+    const identity = [NODE_ID];
+    const where = { transport, group: GROUP, groupSpec: SCHEMA.group, measure, identity, ...range };
+    stored[measure.name] = await readBack(where);
+  }
+  transport.close();
+  return stored;
+}
+
+function report({ stored, readBytes, deletedPages, lostRecords }: Observed): void {
+  const of = (measure: string) => stored[measure] ?? { rows: [], sums: {} };
+  const [whole, parts] = [of("page_cache"), of("page_cache_component")];
+  const { sums } = whole;
+  const causes = ["reclaim", "hint", "truncate", "other"].map((cause) => `pages_evicted_${cause}`);
+  const uses = ["requested", "missed", "faulted", "written", "evicted"].map((use) => `pages_${use}`);
+  table(parts.rows, ["catalog", "db_group", "file_kind"], uses);
+  table(whole.rows, ["node_id"], causes);
+  table(
+    of("fadvise").rows,
+    ["advice"],
+    ["affected", "refaulted", "used", "late", "wasted"].map((of) => `pages_${of}`),
+  );
+  const strain = [
+    "direct_reclaims",
+    "memcg_reclaims",
+    "reclaim_stall_us",
+    "pages_scanned",
+    "pages_reclaimed",
+  ];
+  table(of("memory_pressure").rows, ["scope"], strain);
+  const off = differences(whole, parts);
+  const missed = sum(of("sidecar").sums, "events_missed");
+  console.log(
+    `intervals ${whole.rows.length}, events missed ${missed}, records lost by the trace ${lostRecords}`,
+  );
+  verdict("counts in which the components differ from the whole, and none", off.length, 0);
+  for (const line of off.slice(0, 10)) console.log(`  ${line}`);
+  verdict("evictions by cause, and pages_evicted", sum(sums, ...causes), sum(sums, "pages_evicted"));
+  verdict("pages_evicted, and what the kernel's trace saw leave", sum(sums, "pages_evicted"), deletedPages);
+  verdict("bytes of the loaded pages, and read_bytes of /proc/PID/io", loadedBytes(sums), readBytes);
+  const unknown = parts.rows.filter(({ tags }) => tags["catalog"] === "unknown");
+  const percent = (100 * sumOf(unknown, "pages_added")) / sum(sums, "pages_added");
+  console.log(`of unknown component: ${percent.toFixed(3)} % of the pages added`);
+}
+
+const cleanUp: CleanUp = [];
+try {
+  report(await observe(cleanUp));
+} finally {
+  for (const undo of cleanUp.reverse()) await undo();
+}
