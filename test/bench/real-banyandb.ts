@@ -3,7 +3,8 @@
  * `npm run bench:banyandb -- --minutes 5 --limit-mb 512`. Needs a `banyand` in PATH, and root. Prints what an operator
  * would see, as read back from the server, and holds it against /proc/PID/io and a trace of the kernel.
  */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -15,9 +16,12 @@ import { startBanyandbServer } from "../support/banyandb-server.js";
 import { startSidecar, type Running } from "../support/sidecar.js";
 import { startLoad } from "./banyandb-load.js";
 import { makeMemoryCgroup } from "./memory-cgroup.js";
-import { makeDisk, traceDeletes, TRACE_DELAY_MS } from "./own-disk.js";
+import { traceEvents, TRACE_DELAY_MS, type Trace } from "./kernel-trace.js";
+import { makeDisk } from "./own-disk.js";
 
 const PAGE_BYTES = 4096;
+/** Of the block layer (include/linux/blk_types.h). */
+const SECTOR_BYTES = 512;
 const DISK_MB = 6000;
 const GROUP = "ebpf";
 const NODE_ID = `bench-${process.pid}:17912`;
@@ -30,14 +34,46 @@ const [minutes, limitMb] = [Number(values.minutes), Number(values["limit-mb"])];
 
 type Sums = StoredRows["sums"];
 
-/** Puts a `banyand` first in PATH that enters the cgroup and becomes the real one. */
+/** Puts a `banyand` first in PATH that enters the cgroup and becomes a copy of the real one, on the own disk. */
 function wrapServer(folder: string, procsFile: string): void {
-  mkdirSync(folder);
+  const real = execFileSync("sh", ["-c", "command -v banyand"], { encoding: "utf8" }).trim();
+  mkdirSync(join(folder, "real"), { recursive: true });
+  copyFileSync(real, join(folder, "real", "banyand"));
   const wrapper = join(folder, "banyand");
-  const path = process.env["PATH"] ?? "";
-  writeFileSync(wrapper, `#!/bin/sh\necho $$ > ${procsFile}\nPATH=${path} exec banyand "$@"\n`);
+  writeFileSync(wrapper, `#!/bin/sh\necho $$ > ${procsFile}\nexec ${folder}/real/banyand "$@"\n`);
   chmodSync(wrapper, 0o755);
-  process.env["PATH"] = `${folder}${delimiter}${path}`;
+  process.env["PATH"] = `${folder}${delimiter}${process.env["PATH"] ?? ""}`;
+}
+
+/** What the kernel's tracepoints say of the device: pages that left the cache, bytes that the server read from it. */
+interface Traced {
+  deletedPages: number;
+  dataBytes: number;
+  /** Of the file system's own: directories, inodes, maps of blocks. */
+  metadataBytes: number;
+}
+
+function traceDevice(device: number): { traced: Traced; trace: Trace } {
+  const traced: Traced = { deletedPages: 0, dataBytes: 0, metadataBytes: 0 };
+  const trace = traceEvents([
+    {
+      event: "filemap/mm_filemap_delete_from_page_cache",
+      filter: `s_dev == ${device}`,
+      record: (text) => {
+        traced.deletedPages += 1 << Number(/order=(\d+)$/.exec(text)?.[1]);
+      },
+    },
+    {
+      event: "block/block_bio_queue",
+      filter: `dev == ${device} && comm == "banyand"`,
+      record: (text) => {
+        const [, flags = "", sectors = 0] = /^\S+ (\w+) \d+ \+ (\d+) /.exec(text) ?? [];
+        if (!flags.includes("R")) return;
+        traced[flags.includes("M") ? "metadataBytes" : "dataBytes"] += Number(sectors) * SECTOR_BYTES;
+      },
+    },
+  ]);
+  return { traced, trace };
 }
 
 function storageReadBytes(pid: number): number {
@@ -115,7 +151,7 @@ const verdict = (what: string, left: number, right: number) => {
 interface Observed {
   readonly stored: Readonly<Record<string, StoredRows>>;
   readonly readBytes: number;
-  readonly deletedPages: number;
+  readonly traced: Traced;
   readonly lostRecords: number;
 }
 
@@ -133,34 +169,45 @@ async function observe(cleanUp: CleanUp): Promise<Observed> {
     cgroup.remove();
   });
   wrapServer(join(disk.path, "bin"), cgroup.procsFile);
-  const deletes = traceDeletes(disk.device);
-  cleanUp.push(() => deletes.stop());
+  const { traced, trace } = traceDevice(disk.device);
+  cleanUp.push(() => trace.stop());
   const server = await startBanyandbServer();
   cleanUp.push(() => server.close());
   if (server.kind !== "banyand") throw new Error("bench:banyandb needs a banyand in PATH");
   const [pid = 0] = cgroup.pids();
   const beganMs = Date.now();
-  const { sidecar, readBefore } = await whileStopped(pid, async () => {
+  const { sidecar, readBefore, before } = await whileStopped(pid, async () => {
     const started = watchServer(pid, server.address);
     await started.seen(/target process found/);
-    return { sidecar: started, readBefore: storageReadBytes(pid) };
+    await sleep(TRACE_DELAY_MS);
+    return { sidecar: started, readBefore: storageReadBytes(pid), before: { ...traced } };
   });
   cleanUp.push(() => {
     sidecar.signal("SIGKILL");
   });
-  const deletedBefore = deletes.pages();
   await runLoad(server.address);
-  const readBytes = await whileStopped(pid, async () => {
+  const { readBytes, during } = await whileStopped(pid, async () => {
     sidecar.signal("SIGTERM");
     // It takes its last reading at once; what it then writes waits for the server.
-    await sleep(STOPPED_AFTER_MS);
-    return storageReadBytes(pid) - readBefore;
+    await sleep(TRACE_DELAY_MS);
+    return { readBytes: storageReadBytes(pid) - readBefore, during: growth(traced, before) };
   });
   const { code, stderr } = await sidecar.ended;
   if (code !== 0) throw new Error(`the sidecar ended with ${String(code)}: ${stderr}`);
-  await sleep(TRACE_DELAY_MS);
-  const [deletedPages, lostRecords] = [deletes.pages() - deletedBefore, deletes.lost()];
-  return { stored: await readRows(server.address, beganMs), readBytes, deletedPages, lostRecords };
+  return {
+    stored: await readRows(server.address, beganMs),
+    readBytes,
+    traced: during,
+    lostRecords: trace.lost(),
+  };
+}
+
+function growth(now: Traced, before: Traced): Traced {
+  return {
+    deletedPages: now.deletedPages - before.deletedPages,
+    dataBytes: now.dataBytes - before.dataBytes,
+    metadataBytes: now.metadataBytes - before.metadataBytes,
+  };
 }
 
 function watchServer(pid: number, address: string): Running {
@@ -201,7 +248,7 @@ async function readRows(address: string, beganMs: number): Promise<Observed["sto
   return stored;
 }
 
-function report({ stored, readBytes, deletedPages, lostRecords }: Observed): void {
+function report({ stored, readBytes, traced, lostRecords }: Observed): void {
   const of = (measure: string) => stored[measure] ?? { rows: [], sums: {} };
   const [whole, parts] = [of("page_cache"), of("page_cache_component")];
   const { sums } = whole;
@@ -230,8 +277,21 @@ function report({ stored, readBytes, deletedPages, lostRecords }: Observed): voi
   verdict("counts in which the components differ from the whole, and none", off.length, 0);
   for (const line of off.slice(0, 10)) console.log(`  ${line}`);
   verdict("evictions by cause, and pages_evicted", sum(sums, ...causes), sum(sums, "pages_evicted"));
-  verdict("pages_evicted, and what the kernel's trace saw leave", sum(sums, "pages_evicted"), deletedPages);
-  verdict("bytes of the loaded pages, and read_bytes of /proc/PID/io", loadedBytes(sums), readBytes);
+  verdict(
+    "pages_evicted, and what the kernel's trace saw leave",
+    sum(sums, "pages_evicted"),
+    traced.deletedPages,
+  );
+  verdict(
+    "bytes of the loaded pages, and what the trace saw read as data",
+    loadedBytes(sums),
+    traced.dataBytes,
+  );
+  verdict(
+    "that and the file system's own reads, and /proc/PID/io",
+    loadedBytes(sums) + traced.metadataBytes,
+    readBytes,
+  );
   const unknown = parts.rows.filter(({ tags }) => tags["catalog"] === "unknown");
   const percent = (100 * sumOf(unknown, "pages_added")) / sum(sums, "pages_added");
   console.log(`of unknown component: ${percent.toFixed(3)} % of the pages added`);
