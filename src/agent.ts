@@ -16,6 +16,7 @@ import type { DeliveryStatus, KernelStatus, PointCounts, SidecarStatus } from ".
 import { saysSomething, tickVersion, type Tick } from "./model/tick.js";
 import { addToTotals, type Totals } from "./model/totals.js";
 import { judgeHealth, RECENT_INTERVALS } from "./observe/health.js";
+import { startTickTimers } from "./tick-timers.js";
 
 /** Where ticks go. */
 export interface Sink {
@@ -58,9 +59,6 @@ export interface Agent {
   close(): void;
 }
 
-/** How often the target's processes are looked for. */
-const FOLLOW_MS = 1000;
-
 const NO_POINTS: PointCounts = {
   collected: 0,
   written: 0,
@@ -89,7 +87,12 @@ export function runAgent(options: AgentOptions): Agent {
       ? createDelivery({ config, identity, schema, log, timeline, builtMs: builtMs() })
       : options.sink;
   const measuring = measure(kernel, schema, sink, status, timeline);
-  const timers = startTimers(config.intervalMs, measuring.tick, follow);
+  const timers = startTickTimers({
+    nodeId: config.node.id,
+    intervalMs: config.intervalMs,
+    tick: measuring.tick,
+    follow,
+  });
   follow();
 
   function follow(): void {
@@ -243,48 +246,5 @@ function ownNumbers(status: SidecarStatus): OwnNumbers {
     queueBytes: status.delivery?.queueBytes ?? 0,
     cpuUs: cpu.user + cpu.system,
     rssBytes: process.memoryUsage.rss(),
-  };
-}
-
-interface Timers {
-  setInterval(intervalMs: number): void;
-  stop(): void;
-}
-
-/** Starts the two timers. A late tick is followed by one tick, not by many. */
-function startTimers(initialMs: number, tick: () => void, follow: () => void): Timers {
-  let startedMs = performance.now();
-  let intervalMs = initialMs;
-  let timer: NodeJS.Timeout;
-  let turn = 0;
-  let stopped = false;
-  const arm = () => {
-    const elapsedMs = performance.now() - startedMs;
-    // A timer may fire a little early: the same turn must not come twice.
-    turn = Math.max(turn, Math.floor(elapsedMs / intervalMs)) + 1;
-    timer = setTimeout(
-      () => {
-        tick();
-        arm();
-      },
-      turn * intervalMs - elapsedMs,
-    );
-  };
-  arm();
-  const follower = setInterval(follow, FOLLOW_MS);
-  return {
-    setInterval(wantedMs) {
-      if (stopped || wantedMs === intervalMs) return;
-      clearTimeout(timer);
-      intervalMs = wantedMs;
-      startedMs = performance.now();
-      turn = 0;
-      arm();
-    },
-    stop() {
-      stopped = true;
-      clearTimeout(timer);
-      clearInterval(follower);
-    },
   };
 }

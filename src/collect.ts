@@ -2,7 +2,7 @@
 import type { Kernel, KernelReading } from "./kernel/kernel.js";
 import { trackCounts, type ComponentCounts } from "./model/counters.js";
 import { trackCumulative, type Cumulative } from "./model/cumulative.js";
-import type { MeasureSpec, Schema } from "./model/measure.js";
+import type { Schema } from "./model/measure.js";
 import { makeSample, type Sample } from "./model/tick.js";
 import { measureNamed } from "./agent-samples.js";
 
@@ -33,24 +33,17 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
   }));
   const available = (name: string, value: number | undefined) =>
     kernel.available.has(name) ? value : undefined;
-
-  function countSample(
-    measure: MeasureSpec,
-    tags: readonly string[],
-    valueOf: (name: string) => number,
-  ): Sample {
-    return makeSample(measure, tags, (name) =>
-      counts.names.includes(name) ? available(name, valueOf(name)) : undefined,
-    );
-  }
+  /** Where the available counts stand: there may be hundreds of components in a tick. */
+  const indexOf = new Map(
+    counts.names.flatMap((name, i): [string, number][] => (kernel.available.has(name) ? [[name, i]] : [])),
+  );
 
   function componentSample({ component, counts: values }: ComponentCounts): Sample {
     const { catalog, dbGroup, fileKind } = kernel.describe(component);
-    return countSample(
-      measures.component,
-      [catalog, dbGroup, fileKind],
-      (name) => values[counts.names.indexOf(name)] ?? 0,
-    );
+    return makeSample(measures.component, [catalog, dbGroup, fileKind], (name) => {
+      const index = indexOf.get(name);
+      return index === undefined ? undefined : (values[index] ?? 0);
+    });
   }
 
   function totalSample(
@@ -59,12 +52,9 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
   ): Sample {
     return makeSample(measures.pageCache, [], (name) => {
       if (name in moved) return available(name, moved[name]);
-      const index = counts.names.indexOf(name);
-      if (index < 0) return undefined;
-      return available(
-        name,
-        components.reduce((sum, { counts: values }) => sum + (values[index] ?? 0), 0),
-      );
+      const index = indexOf.get(name);
+      if (index === undefined) return undefined;
+      return components.reduce((sum, { counts: values }) => sum + (values[index] ?? 0), 0);
     });
   }
 

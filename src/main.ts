@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** argv, signals, exit code. */
 import { hostname } from "node:os";
-import { runCli } from "./cli/cli.js";
 import type { Signals } from "./cli/command.js";
+import { keepHeapSmall } from "./heap.js";
 
 const stop = new AbortController();
 const kill = new AbortController();
@@ -22,6 +22,8 @@ function watchSignals(): Signals {
   };
 }
 
+keepHeapSmall();
+const { runCli } = await import("./cli/cli.js");
 const exitCode = await runCli(process.argv.slice(2), {
   environment: process.env,
   hostname: hostname(),

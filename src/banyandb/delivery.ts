@@ -91,8 +91,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const { timeline = tickClock(clock()), builtMs = 0 } = options;
   let { config } = options;
   const { paceMs, windowMs } = timing;
-  const { audit: audited } = config.delivery;
-  const queue = createTickQueue({ ...config.queue, ...BATCH, paceMs, windowMs, audit: audited });
+  const queue = createTickQueue({ ...config.queue, ...config.delivery, ...BATCH, paceMs, windowMs });
   const gate = createGate(random);
   const alarm = createAlarm(startTimer);
   const watchdog = createWatchdog();
@@ -145,6 +144,22 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     else log.throttled("connection lost", "connection to BanyanDB lost", fields);
     alarm.ring();
     schedule();
+  }
+
+  /** Changes the queue, and tells what it gave up for that. */
+  function telling(change: () => void): void {
+    const before = { dropped: queue.counts().dropped, unprotected: queue.unprotected() };
+    change();
+    const dropped = queue.counts().dropped - before.dropped;
+    const unprotected = queue.unprotected() - before.unprotected;
+    if (dropped > 0)
+      log.throttled("queue dropped", "the queue is full, or its oldest ticks too old: counts are lost", {
+        points: dropped,
+      });
+    if (unprotected > 0) {
+      const text = "the queue is too small for the replay window: a stop of BanyanDB may lose counts";
+      log.throttled("queue unprotected", text, { points: unprotected });
+    }
   }
 
   function nextRecycleMs(): number {
@@ -275,18 +290,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return {
     enqueue(tick) {
-      const before = { dropped: queue.counts().dropped, unprotected: queue.unprotected() };
-      queue.enqueue(tick);
-      const dropped = queue.counts().dropped - before.dropped;
-      const unprotected = queue.unprotected() - before.unprotected;
-      if (dropped > 0)
-        log.throttled("queue dropped", "the queue is full, or its oldest ticks too old: counts are lost", {
-          points: dropped,
-        });
-      if (unprotected > 0) {
-        const text = "the queue is too small for the replay window: a stop of BanyanDB may lose counts";
-        log.throttled("queue unprotected", text, { points: unprotected });
-      }
+      telling(() => {
+        queue.enqueue(tick);
+      });
       if (clockKeeper.observe()) {
         gate.ready(monotonicMs());
         alarm.ring();
@@ -319,7 +325,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     configure(wanted) {
       const isOther = !isDeepStrictEqual(wanted.banyandb, config.banyandb);
       config = wanted;
-      queue.limit(config.queue.maxBytes);
+      telling(() => {
+        queue.limit({ ...config.queue, ...config.delivery });
+      });
+      schedule();
       if (!isOther) return;
       transport.configure(config.banyandb);
       // What was refused until now may be taken with these.

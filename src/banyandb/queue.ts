@@ -27,7 +27,7 @@ import { chooseSacrifice } from "./queue-room.js";
 export type { BatchPoint } from "./queue-entry.js";
 
 export interface QueueLimits {
-  /** Hard bound of everything held: waiting, in flight and in the replay window; `limit` changes it. */
+  /** Hard bound of everything held: waiting, in flight and in the replay window. */
   readonly maxBytes: number;
   /** A batch is whole ticks, at least one, and stops growing here. */
   readonly batchPoints: number;
@@ -77,8 +77,8 @@ export interface TickQueue {
   audited(points: readonly BatchPoint[], isStored: (point: BatchPoint) => boolean): number;
   /** From now on the newest first and all at once: there is not much time left. */
   drain(): void;
-  /** Other bounds from now on; a smaller queue makes room at once. */
-  limit(maxBytes: number): void;
+  /** Other bounds from now on; what they have no room for gives way at once. */
+  limit(bounds: Pick<QueueLimits, "maxBytes" | "maxAgeMs" | "audit">): void;
   /**
    * Moves every tick that was never sent by whole milliseconds. Those that would not be later than `floorMs`
    * join their successor; the newest one must be later.
@@ -112,10 +112,10 @@ interface Flight {
 }
 
 /** @param journal notes what is sent before it is sent, if there is one; while it has no room, nothing new is sent */
-export function createTickQueue(limits: QueueLimits, journal?: TickJournal): TickQueue {
+export function createTickQueue(initial: QueueLimits, journal?: TickJournal): TickQueue {
   const entries: Entry[] = [];
   const ledger = createLedger();
-  let { maxBytes } = limits;
+  let limits = initial;
   /** Points by state, for those states that are not final. */
   const live = { due: 0, flying: 0, again: 0 };
   let bytes = 0;
@@ -175,7 +175,7 @@ export function createTickQueue(limits: QueueLimits, journal?: TickJournal): Tic
   };
 
   const makeRoom = (): void => {
-    while (bytes > maxBytes) {
+    while (bytes > limits.maxBytes) {
       const sacrifice = chooseSacrifice(entries);
       if (sacrifice === undefined) return;
       if (sacrifice.kind === "merge") mergeAt(sacrifice.index);
@@ -341,7 +341,7 @@ export function createTickQueue(limits: QueueLimits, journal?: TickJournal): Tic
       if (at === undefined || at > nowMs) return undefined;
       const next = order();
       if (next.paced || draining) lastPacedMs = nowMs;
-      const batchBytes = Math.min(limits.batchBytes, maxBytes * BATCH_SHARE);
+      const batchBytes = Math.min(limits.batchBytes, limits.maxBytes * BATCH_SHARE);
       const places = admitted(fillBatch(next.entries, limits.batchPoints, batchBytes));
       if (places.length === 0) return undefined;
       journal?.begin([...new Set(places.map(({ entry }) => entry.tick))]);
@@ -393,8 +393,9 @@ export function createTickQueue(limits: QueueLimits, journal?: TickJournal): Tic
     drain() {
       draining = true;
     },
-    limit(bound) {
-      maxBytes = bound;
+    limit(bounds) {
+      limits = { ...limits, ...bounds };
+      dropOld();
       makeRoom();
     },
     restamp(shiftMs, floorMs) {

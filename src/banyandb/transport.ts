@@ -14,12 +14,13 @@ import {
 } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import type { TlsConfig } from "../config/config.js";
-import { MeasureService, WriteResponseSchema } from "../gen/banyandb/measure/v1/measure_pb.js";
+import { MeasureService } from "../gen/banyandb/measure/v1/measure_pb.js";
 import { limitCall, statusOf } from "./call-limit.js";
 import { accountMetadata, channelCredentials, channelNames, type Account } from "./channel-credentials.js";
 import { zeroes } from "../model/zeroes.js";
 import { BanyanError } from "./errors.js";
-import type { Reply, StreamStatus } from "./outcome.js";
+import type { StreamStatus } from "./outcome.js";
+import { parseReply } from "./reply.js";
 import { readAll, writeAll, type StreamResult } from "./write-stream.js";
 
 export interface TransportOptions extends Account {
@@ -230,11 +231,6 @@ function shuffled(endpoints: readonly string[], random: () => number): string[] 
 
 function same(message: Buffer): Buffer {
   return message;
-}
-
-function parseReply(bytes: Buffer): Reply {
-  const { messageId, status } = fromBinary(WriteResponseSchema, bytes);
-  return { messageId: Number(messageId), status };
 }
 
 /** Without the error of grpc-js as its cause: that one carries the metadata. */

@@ -1,25 +1,20 @@
 /** Finds the command that argv names, and runs it. */
 import { packageVersion } from "../config/schema-files.js";
 import { parseArguments, UsageError } from "./arguments.js";
-import { checkCommand } from "./check.js";
 import type { Command, Context } from "./command.js";
-import { demoCommand } from "./demo.js";
 import { EXIT } from "./exit-code.js";
 import { commandHelp, PROGRAM, programHelp } from "./help.js";
-import { printConfigCommand } from "./print-config.js";
 import { reportError } from "./report-error.js";
-import { runCommand } from "./run.js";
-import { schemaCommand } from "./schema.js";
-import { topCommand } from "./top.js";
 
-const COMMANDS: readonly Command[] = [
-  runCommand,
-  demoCommand,
-  topCommand,
-  checkCommand,
-  schemaCommand,
-  printConfigCommand,
-];
+/** In the order of the help. Each is loaded when it is called: `run` needs no embedded server, and no terminal. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import("./run.js")).runCommand,
+  demo: async () => (await import("./demo.js")).demoCommand,
+  top: async () => (await import("./top.js")).topCommand,
+  check: async () => (await import("./check.js")).checkCommand,
+  schema: async () => (await import("./schema.js")).schemaCommand,
+  "print-config": async () => (await import("./print-config.js")).printConfigCommand,
+};
 
 /** Runs what `argv` (without node and the script) says; resolves to the exit code, never rejects. */
 export async function runCli(argv: readonly string[], context: Context): Promise<number> {
@@ -33,18 +28,23 @@ export async function runCli(argv: readonly string[], context: Context): Promise
 }
 
 async function dispatch([name, ...rest]: readonly string[], context: Context): Promise<number> {
-  if (name === "--help" || name === "-h") return show(context, programHelp(COMMANDS));
+  if (name === "--help" || name === "-h") return show(context, await helpOfAll());
   if (name === "--version" || name === "-V") return show(context, `${packageVersion()}\n`);
   if (name === undefined) throw new UsageError("no command is given");
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (!command) {
-    const names = COMMANDS.map((candidate) => candidate.name).join(", ");
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!load) {
+    const names = Object.keys(COMMANDS).join(", ");
     throw new UsageError(`unknown ${name.startsWith("-") ? "flag" : "command"} ${name}; commands: ${names}`);
   }
+  const command = await load();
   if (rest.includes("--help") || rest.includes("-h")) return show(context, commandHelp(command));
   const args = parseArguments(rest, command.options);
   checkOperands(command, args.operands);
   return command.run(args, context);
+}
+
+async function helpOfAll(): Promise<string> {
+  return programHelp(await Promise.all(Object.values(COMMANDS).map((load) => load())));
 }
 
 function show({ stdout }: Context, text: string): number {

@@ -33,7 +33,7 @@ export const runCommand: Command = {
   description:
     "Measures and writes to BanyanDB, and answers /livez, /readyz, /health and /metrics. SIGTERM or SIGINT takes " +
     "the last reading and delivers what is left within 10 s; a second signal ends at once with exit code 1. " +
-    "SIGHUP reads the configuration again: interval, endpoints, account, TLS, queue.max_bytes and log.level change " +
+    "SIGHUP reads the configuration again: interval, endpoints, account, TLS, queue, delivery and log.level change " +
     "at once, the rest says that it needs a restart, and a bad one changes nothing. " +
     "A second `run` for the same banyandb.group and node.id on this host is refused.",
   options: [

@@ -14,6 +14,8 @@ const RELOADABLE: readonly SettingKey[] = [
   "banyandb.tls.ca_file",
   "banyandb.tls.server_name",
   "queue.max_bytes",
+  "queue.max_age",
+  "delivery.audit",
   "log.level",
 ];
 
@@ -31,13 +33,18 @@ export function planReload(running: LoadedConfig, wanted: LoadedConfig): Reload 
   const textOf = ({ values }: LoadedConfig, key: SettingKey): string | undefined =>
     values.find((value) => value.key === key)?.text;
   const differing = SETTING_KEYS.filter((key) => textOf(running, key) !== textOf(wanted, key));
-  const { intervalMs, queue, log, banyandb } = wanted.config;
+  const { intervalMs, log, banyandb, delivery } = wanted.config;
   const { endpoints, username, password, passwordFile, tls } = banyandb;
+  const { maxBytes, maxAgeMs } = wanted.config.queue;
+  // Where it is not set it follows the TTL of the group, which needs a restart.
+  const isOtherAge = differing.includes("queue.max_age");
+  const queue = { maxBytes, maxAgeMs: isOtherAge ? maxAgeMs : running.config.queue.maxAgeMs };
   return {
     config: {
       ...running.config,
       intervalMs,
       queue,
+      delivery,
       log,
       banyandb: { ...running.config.banyandb, endpoints, username, password, passwordFile, tls },
     },

@@ -1,10 +1,11 @@
 /**
  * What the sidecar process itself costs: memory and CPU of `run` at its default interval, delivering to an
- * embedded BanyanDB in this process and watching a sample workload. `npm run bench:process -- --minutes 5`.
+ * embedded BanyanDB in this process, with about 200 rows in every interval:
+ * `npm run bench:process -- --minutes 10 --points 200`.
  */
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { startEmbedded } from "../../src/embedded/server.js";
 import { packageRoot } from "../support/package-root.js";
@@ -13,30 +14,36 @@ import { packageRoot } from "../support/package-root.js";
 const TICKS_PER_SEC = 100;
 const SAMPLE_MS = 1000;
 /** Start-up is over after this; it is reported apart. */
-const WARM_UP_MS = 10_000;
+const WARM_UP_MS = 30_000;
+/** Rows of an interval that are not those of a file: the total, the heartbeat, the pressure of the node. */
+const OTHER_POINTS = 3;
 
 interface Usage {
   readonly rssMb: number;
+  /** Of it, what is not the program's own file and can be no one else's. */
+  readonly anonymousMb: number;
   readonly cpuSec: number;
 }
 
 function usageOf(pid: number): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const rssKb = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const megabytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
   return {
-    rssMb: Number(rssKb) / 1024,
+    rssMb: megabytes("VmRSS"),
+    anonymousMb: megabytes("RssAnon"),
     cpuSec: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC,
   };
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function startWorkload(): Promise<ChildProcess> {
-  const script = `${packageRoot}/dist/src/demo/sample-workload.js`;
-  const child = fork(script, ["/var/tmp"], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+async function startWorkload(points: number): Promise<ChildProcess> {
+  const root = mkdtempSync("/var/tmp/banyandb-ebpf-sidecar-bench-");
+  const args = [`--measure-root-path=${root}`, String(points - OTHER_POINTS)];
+  const child = fork(`${packageRoot}/dist/test/bench/many-files.js`, args);
   await once(child, "message");
-  child.send("start");
   return child;
 }
 
@@ -46,43 +53,55 @@ function startSidecar(address: string, targetPid: number): ChildProcess {
     `target.pid=${targetPid}`,
     "node.id=bench:17912",
     "http.listen=off",
-    "log.level=warn",
   ];
   const args = [
     `${packageRoot}/dist/src/main.js`,
     "run",
     ...settings.flatMap((setting) => ["--set", setting]),
   ];
-  return spawn(process.execPath, args, { stdio: "inherit" });
+  return spawn(process.execPath, args, { stdio: ["ignore", "inherit", "pipe"] });
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { minutes: { type: "string", default: "5" } } });
+  const { values } = parseArgs({
+    options: { minutes: { type: "string", default: "10" }, points: { type: "string", default: "200" } },
+  });
   const minutes = Number(values.minutes);
   const server = await startEmbedded({ host: "127.0.0.1", port: 0 });
-  const workload = await startWorkload();
+  const workload = await startWorkload(Number(values.points));
   const sidecar = startSidecar(server.address, workload.pid ?? 0);
+  let log = "";
+  sidecar.stderr?.setEncoding("utf8").on("data", (text: string) => (log += text));
   const pid = sidecar.pid ?? 0;
-  console.log(`node ${process.version}, interval 10 s, ${minutes} min`);
   await sleep(WARM_UP_MS);
   const start = usageOf(pid);
-  const samples: number[] = [];
+  const samples: Usage[] = [];
   for (const endMs = Date.now() + minutes * 60_000; Date.now() < endMs; await sleep(SAMPLE_MS)) {
-    samples.push(usageOf(pid).rssMb);
+    samples.push(usageOf(pid));
   }
   const end = usageOf(pid);
-  samples.sort((a, b) => a - b);
-  const at = (share: number) => (samples[Math.floor(share * (samples.length - 1))] ?? 0).toFixed(1);
-  const percent = (100 * (end.cpuSec - start.cpuSec)) / (minutes * 60);
-  console.log(`start-up: ${start.cpuSec.toFixed(2)} s of CPU, ${start.rssMb.toFixed(1)} MB RSS after 10 s`);
-  console.log(`RSS MB: min ${at(0)}, median ${at(0.5)}, max ${at(1)}`);
-  console.log(`CPU: ${percent.toFixed(3)} % of a core`);
-
   sidecar.kill("SIGTERM");
   await once(sidecar, "exit");
-  workload.send("finish");
+  workload.disconnect();
   await once(workload, "exit");
   await server.kill();
+
+  const [, ticks, points] = /"stopped","ticks":(\d+),"points_collected":(\d+)/.exec(log) ?? [];
+  if (ticks === undefined || points === undefined) throw new Error(`the sidecar did not end well: ${log}`);
+  const perTick = Number(points) / Number(ticks);
+  const range = (of: (usage: Usage) => number) => {
+    const sorted = samples.map(of).sort((a, b) => a - b);
+    const at = (share: number) => (sorted[Math.floor(share * (sorted.length - 1))] ?? 0).toFixed(1);
+    return `min ${at(0)}, median ${at(0.5)}, max ${at(1)}`;
+  };
+  const percent = (100 * (end.cpuSec - start.cpuSec)) / (minutes * 60);
+  console.log(
+    `node ${process.version}, interval 10 s, ${minutes} min, ${perTick.toFixed(0)} points per tick`,
+  );
+  console.log(`start-up: ${start.cpuSec.toFixed(2)} s of CPU in ${WARM_UP_MS / 1000} s`);
+  console.log(`RSS MB: ${range(({ rssMb }) => rssMb)} (must be <= 64)`);
+  console.log(`of it anonymous: ${range(({ anonymousMb }) => anonymousMb)}`);
+  console.log(`CPU: ${percent.toFixed(3)} % of a core (must be <= 0.1)`);
 }
 
 await main();

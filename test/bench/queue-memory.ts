@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDelivery } from "../../src/banyandb/delivery.js";
+import { keepHeapSmall } from "../../src/heap.js";
 import { startSystemTimer } from "../../src/banyandb/timers.js";
 import { readSchema } from "../../src/config/schema-files.js";
 import type { Log } from "../../src/model/log.js";
@@ -12,6 +13,9 @@ import { startFaultProxy } from "../support/fault-proxy.js";
 import { present } from "../support/present.js";
 import { startServerProcess } from "../support/server-process.js";
 import { waitFor } from "../support/wait.js";
+
+// As main.ts does.
+keepHeapSmall();
 
 const MIB = 2 ** 20;
 const MAX_BYTES = 32 * MIB;
@@ -27,6 +31,7 @@ const SILENT: Log = {
 };
 
 const schema = readSchema();
+const anchorMs = Date.now() - performance.now() * HASTE;
 const measure = present([...schema.measures].sort((a, b) => b.fields.length - a.fields.length)[0]);
 const server = await startServerProcess();
 const proxy = await startFaultProxy(server.address);
@@ -47,7 +52,7 @@ const delivery = createDelivery({
   identity: ["bench:17912", "n/a", "n/a", "n/a"],
   schema,
   log: SILENT,
-  clock: () => ({ wallMs: Date.now(), monotonicMs: performance.now() * HASTE }),
+  clock: () => ({ wallMs: anchorMs + performance.now() * HASTE, monotonicMs: performance.now() * HASTE }),
   startTimer: (action, delayMs) => startSystemTimer(action, delayMs / HASTE),
 });
 

@@ -428,11 +428,34 @@ describe("a queue whose bound changes", () => {
   it("makes room at once, and takes more again later", () => {
     const queue = queueOf();
     fill(queue, 1, 2, 3, 4);
-    queue.limit(2 * TICK_BYTES);
+    queue.limit({ ...LIMITS, maxBytes: 2 * TICK_BYTES });
     expect(queue.bytes()).to.be.at.most(2 * TICK_BYTES);
     expect(queue.counts()).to.deep.include({ queued: 2, coalesced: 2, dropped: 0 });
-    queue.limit(4 * TICK_BYTES);
+    queue.limit({ ...LIMITS, maxBytes: 4 * TICK_BYTES });
     fill(queue, 5, 6);
     expect(queue.counts()).to.deep.include({ queued: 4, coalesced: 2 });
+  });
+
+  it("gives up at once what the new age makes too old", () => {
+    const queue = queueOf();
+    fill(queue, 1, 2, 3, 4);
+    queue.limit({ ...LIMITS, maxAgeMs: 20_000 });
+    expect(queue.counts()).to.deep.include({ queued: 2, dropped: 2 });
+    expect(queue.reasons().droppedBy).to.deep.include({ age: 2 });
+  });
+
+  it("waits for the audit, or no longer, as it is told", () => {
+    const queue = queueOf();
+    fill(queue, 1);
+    write(queue, 0);
+    queue.limit({ ...LIMITS, audit: true });
+    fill(queue, 2);
+    write(queue, 20_000);
+    expect(queue.toAudit(10)).to.have.length(1);
+    queue.limit(LIMITS);
+    expect(queue.toAudit(10)).to.have.length(0);
+    fill(queue, 3);
+    write(queue, 40_000);
+    expect(queue.bytes()).to.equal(TICK_BYTES);
   });
 });

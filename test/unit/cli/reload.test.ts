@@ -65,13 +65,15 @@ describe("reloading", () => {
 
   it("takes what can be changed, and says what it was", () => {
     text =
-      "interval: 5s\nlog: { level: debug }\nqueue: { max_bytes: 1MiB }\n" +
+      "interval: 5s\nlog: { level: debug }\nqueue: { max_bytes: 1MiB, max_age: 2h }\n" +
+      "delivery: { audit: true }\n" +
       "banyandb: { username: you, password: b, endpoints: [h:1, h:2], tls: { enabled: true, server_name: n } }";
     reloader.reload();
     const [config] = applied;
     expect(config?.intervalMs).to.equal(5000);
     expect(config?.log.level).to.equal("debug");
-    expect(config?.queue.maxBytes).to.equal(2 ** 20);
+    expect(config?.queue).to.deep.equal({ maxBytes: 2 ** 20, maxAgeMs: 7_200_000 });
+    expect(config?.delivery.audit).to.equal(true);
     expect(config?.banyandb).to.deep.include({ endpoints: ["h:1", "h:2"], username: "you", password: "b" });
     expect(config?.banyandb.tls).to.deep.equal({ caFile: undefined, ca: undefined, serverName: "n" });
     expect(lines).to.have.length(1);
@@ -87,6 +89,13 @@ describe("reloading", () => {
     ]);
     const warned = lines.filter(({ level }) => level === "warn");
     expect(warned.map(({ fields }) => fields?.["keys"])).to.deep.equal([["node.id"], ["node.id"]]);
+  });
+
+  it("keeps the age that follows a TTL which needs a restart", () => {
+    const before = load().config.queue.maxAgeMs;
+    text = "banyandb: { username: me, password_file: pw, ttl_days: 30 }";
+    reloader.reload();
+    expect(applied[0]?.queue.maxAgeMs).to.equal(before);
   });
 
   it("refuses a bad one with all its problems, and keeps the old one", () => {
