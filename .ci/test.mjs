@@ -5,6 +5,10 @@
  *   node .ci/test.mjs [STEP...]     the set-up and these steps only
  */
 import { buildSanitized, sanitizedNode, sanitizerEnv } from "./sanitizers.mjs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { files, setUp } from "./setup.mjs";
 import { StepError, run, step } from "./step.mjs";
 import { runSuite } from "./suite.mjs";
@@ -21,6 +25,7 @@ const STEPS = {
   sanitizers: (name) => sanitizers(name),
   vm: () => virtualMachines(),
   e2e: (name) => suite(name),
+  artifacts: (name) => artifacts(name),
   faults: (name) => suite(name),
   node22: (name) => portableSuites(name, 22),
   node24: (name) => portableSuites(name, 24),
@@ -112,6 +117,23 @@ async function virtualMachines() {
   const label = "kernel in virtual machines";
   console.log(label);
   add(label, await runVms());
+}
+
+/**
+ * What others read of us, by their own tools: those that are here, or quick to fetch. What is NOT RUN says so, and counts
+ * neither way.
+ */
+async function artifacts(name) {
+  console.log(name);
+  const folder = mkdtempSync(join(tmpdir(), "artifacts-"));
+  const results = join(folder, "results.json");
+  const args = ["dist/test/artifacts/run.js", "--quick", "--results", results];
+  const { status } = spawnSync(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] });
+  const counts = existsSync(results) ? JSON.parse(readFileSync(results, "utf8")) : { passed: 0, failed: 1 };
+  rmSync(folder, { recursive: true });
+  total.passed += counts.passed;
+  total.failed += counts.failed;
+  if (counts.failed > 0 || status !== 0) failures.push(name);
 }
 
 /** The suites that need nothing but Node, on another major version of it, which comes from npm. */

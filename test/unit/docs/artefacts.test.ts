@@ -27,7 +27,8 @@ function filesBelow(folder: string): readonly string[] {
   });
 }
 
-const CONFIGURATIONS = filesBelow("configs").filter((path) => path.endsWith(".yaml"));
+/** Of the sidecar; those of others are in folders below. */
+const CONFIGURATIONS = filesBelow("configs").filter((path) => /^configs\/[^/]+\.yaml$/.test(path));
 const DEPLOYMENTS = filesBelow("docker");
 const MANIFESTS = DEPLOYMENTS.filter((path) => path.endsWith(".yaml"));
 const UNIT = "configs/banyandb-ebpf-sidecar.service";
