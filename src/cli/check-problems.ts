@@ -55,13 +55,8 @@ function kernelProblems({ kernel, missingCapabilities }: CheckReport): Problem[]
   return problems;
 }
 
-function cureOfFailure({ message, addon }: { message: string; addon: boolean }): string {
-  if (addon) {
-    return (
-      "install the libraries that it names (Debian and Ubuntu: apt-get install libbpf1), or build it: " +
-      "make -C addon"
-    );
-  }
+function cureOfFailure({ message, hint }: { message: string; hint: string | undefined }): string {
+  if (hint !== undefined) return hint;
   if (message.includes("BTF")) return "a kernel with CONFIG_DEBUG_INFO_BTF, as all distributions build it";
   return "kernel.tier=procfs measures what /proc tells without BPF: pressure, no pages";
 }

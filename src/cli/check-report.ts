@@ -37,8 +37,8 @@ export interface CheckReport {
         readonly state: "fails";
         readonly message: string;
         readonly permission: boolean;
-        /** Whether it was the addon that could not be loaded. */
-        readonly addon: boolean;
+        /** What may help, where the error itself knows. */
+        readonly hint: string | undefined;
       };
   readonly missingCapabilities: readonly Capability[];
   readonly banyandb:

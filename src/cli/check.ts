@@ -84,9 +84,8 @@ const SILENT: Log = {
 
 function kernelPart({ target, kernel: { tier } }: Config): Pick<CheckReport, "host" | "kernel"> {
   let host: string | undefined;
-  let addon: NativeAddon | undefined;
   try {
-    addon = loadAddon(packageRoot());
+    const addon = loadAddon(packageRoot());
     const facts = addon.probeFeatures();
     host = `${facts.release} ${facts.machine}`;
     const kernel = openKernel(addon, { target, tier }, SILENT);
@@ -103,9 +102,7 @@ function kernelPart({ target, kernel: { tier } }: Config): Pick<CheckReport, "ho
     }
   } catch (error) {
     const { message, hint } = KernelError.from(error, "examine", "the kernel");
-    const text = hint === undefined || message.includes(hint) ? message : `${message}; ${hint}`;
-    const permission = isPermissionError(error);
-    return { host, kernel: { state: "fails", message: text, permission, addon: addon === undefined } };
+    return { host, kernel: { state: "fails", message, permission: isPermissionError(error), hint } };
   }
 }
 

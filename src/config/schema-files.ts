@@ -44,9 +44,16 @@ function readJson(folder: string, file: string): unknown {
 /** Clocks of the machines that build and run may differ by this much. */
 const BUILD_TOLERANCE_MS = 3_600_000;
 
-/** A time, in milliseconds since the epoch, before which this program cannot run: it was not yet built. */
-export function builtMs(): number {
-  return statSync(fileURLToPath(import.meta.url)).mtimeMs - BUILD_TOLERANCE_MS;
+/**
+ * A time, in milliseconds since the epoch, before which this program cannot run: it was not yet built. npm gives
+ * every file of a package one date of 1985, so the package says it in a file.
+ */
+export function builtMs(root = packageRoot()): number {
+  const path = join(root, "dist/built.json");
+  const { builtMs: packedMs = 0 } = existsSync(path)
+    ? (JSON.parse(readFileSync(path, "utf8")) as { builtMs?: number })
+    : {};
+  return Math.max(statSync(fileURLToPath(import.meta.url)).mtimeMs, packedMs) - BUILD_TOLERANCE_MS;
 }
 
 /** Version of this package. */

@@ -221,6 +221,24 @@ export function loadAddon(packageRoot: string): NativeAddon {
   try {
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
-    throw KernelError.from(error, "load the addon", path);
+    const { message, code } = KernelError.from(error, "load the addon", path);
+    throw new KernelError({
+      message,
+      code,
+      operation: "load the addon",
+      object: path,
+      hint: loadHint(message),
+      cause: error,
+    });
   }
+}
+
+/** What may help, by what the dynamic linker or Node says. */
+function loadHint(message: string): string {
+  const library = /(lib\w+)\.so\S*: cannot open shared object file/.exec(message)?.[1];
+  if (library !== undefined) {
+    return `install ${library} (Debian 12 and later, Ubuntu 24.04 and later: apt-get install libbpf1)`;
+  }
+  const ready = "the addon in the package is for x86-64 and glibc 2.33 or later";
+  return `${ready}; elsewhere build it in a clone of the project: make -C addon`;
 }

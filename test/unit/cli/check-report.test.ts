@@ -30,7 +30,12 @@ const UNREACHABLE = {
   code: "UNAVAILABLE",
   message: "UNAVAILABLE (refused)",
 } as const;
-const FORBIDDEN = { state: "fails", message: "load failed: EPERM", permission: true, addon: false } as const;
+const FORBIDDEN = {
+  state: "fails",
+  message: "load failed: EPERM",
+  permission: true,
+  hint: undefined,
+} as const;
 
 describe("the table of `check`", () => {
   it("shows host, tier, probes, capabilities, target, BanyanDB, volume and verdict", () => {
@@ -92,7 +97,7 @@ describe("the table of `check`", () => {
     ],
     [
       "fails where the kernel offers nothing",
-      { kernel: { state: "fails", message: "no BTF", permission: false, addon: false } },
+      { kernel: { state: "fails", message: "no BTF", permission: false, hint: undefined } },
       1,
       /^tier +none: no BTF$/m,
     ],
@@ -138,8 +143,8 @@ describe("the problems that `check` finds", () => {
   const unattached = (reason: string) =>
     KERNEL_OF({ probes: [...KERNEL.probes, { name: "p", hook: "h", attached: false, reason }] });
   const unreachable = (code: string) => ({ banyandb: { ...UNREACHABLE, code } });
-  const broken = (message: string, addon: boolean) => ({
-    kernel: { state: "fails", message, permission: false, addon } as const,
+  const broken = (message: string, hint?: string) => ({
+    kernel: { state: "fails", message, permission: false, hint } as const,
   });
 
   it("are none where all is well", () => {
@@ -153,9 +158,14 @@ describe("the problems that `check` finds", () => {
       "fatal",
       /CAP_BPF, CAP_PERFMON/,
     ],
-    ["a missing library", broken("libbpf.so.1: cannot open", true), "fatal", /apt-get install libbpf1/],
-    ["no BTF", broken("the kernel has no BTF", false), "fatal", /CONFIG_DEBUG_INFO_BTF/],
-    ["no tier", broken("no program can be attached", false), "fatal", /kernel\.tier=procfs/],
+    [
+      "a missing library",
+      broken("libbpf.so.1: cannot open", "apt-get install libbpf1"),
+      "fatal",
+      /^apt-get install libbpf1$/,
+    ],
+    ["no BTF", broken("the kernel has no BTF"), "fatal", /CONFIG_DEBUG_INFO_BTF/],
+    ["no tier", broken("no program can be attached"), "fatal", /kernel\.tier=procfs/],
     ["a probe that is forbidden", { kernel: unattached("attach failed: EPERM") }, "partial", /CAP_BPF/],
     [
       "a probe without tracefs",

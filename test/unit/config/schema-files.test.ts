@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { packageVersion, readSchema } from "../../../src/config/schema-files.js";
+import { builtMs, packageVersion, readSchema } from "../../../src/config/schema-files.js";
 import { SchemaFileError } from "../../../src/model/measure.js";
 
 describe("the schema files of the package", () => {
@@ -27,6 +27,21 @@ describe("the schema files of the package", () => {
         JSON.stringify({ measure: "other", description: "d", tags: [], fields: [] }),
       );
       expect(() => readSchema(folder)).to.throw(SchemaFileError, "measure other must be in other.json");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("the time of the build", () => {
+  it("is what the package says, since npm gives all its files one date of long ago", () => {
+    const folder = mkdtempSync(join(tmpdir(), "built-"));
+    try {
+      const without = builtMs(folder);
+      mkdirSync(join(folder, "dist"));
+      const later = without + 86_400_000;
+      writeFileSync(join(folder, "dist/built.json"), JSON.stringify({ builtMs: later }));
+      expect(builtMs(folder)).to.be.within(without + 1, later);
     } finally {
       rmSync(folder, { recursive: true });
     }
