@@ -22,6 +22,14 @@ const now = Date.now.bind(Date);
 /** mocha makes one with `new` for each run. */
 export default function LogReporter(runner, { reporterOption }) {
   const total = { passed: 0, failed: 0 };
+  /** Tests by the labels that their titles begin with, such as F1 or F3, F4. */
+  const labels = new Map();
+  const label = ({ title }, isPassed) => {
+    for (const [name] of title.match(/^[A-Z]\d+(, [A-Z]\d+)*(?=:)/)?.[0].matchAll(/[A-Z]\d+/g) ?? []) {
+      const { passed, failed } = labels.get(name) ?? { passed: 0, failed: 0 };
+      labels.set(name, isPassed ? { passed: passed + 1, failed } : { passed, failed: failed + 1 });
+    }
+  };
   let group = { passed: 0, failed: 0, begin: 0 };
   let running;
   let timer;
@@ -44,14 +52,17 @@ export default function LogReporter(runner, { reporterOption }) {
   runner.on(EVENT_SUITE_BEGIN, (suite) => {
     if (isGroup(suite)) group = { passed: 0, failed: 0, begin: now() };
   });
-  runner.on(EVENT_TEST_PASS, ({ title, duration }) => {
+  runner.on(EVENT_TEST_PASS, (test) => {
+    const { title, duration } = test;
     end();
+    label(test, true);
     total.passed++;
     group.passed++;
     if (duration > LONG_MS) say(`✓ ${title}, ${seconds(duration)}`);
   });
   runner.on(EVENT_TEST_FAIL, (failed, error) => {
     end();
+    label(failed, false);
     total.failed++;
     group.failed++;
     say(`✗ ${failed.fullTitle()}\n${indent(describeError(error))}`);
@@ -64,6 +75,9 @@ export default function LogReporter(runner, { reporterOption }) {
   });
   runner.on(EVENT_RUN_END, () => {
     clearInterval(timer);
+    const byNumber = [...labels].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    for (const [name, { passed, failed }] of byNumber)
+      say(`${name.padEnd(4)} ${passed} passed, ${failed} failed`);
     writeFileSync(reporterOption.results, JSON.stringify(total));
   });
 }

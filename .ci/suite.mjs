@@ -23,6 +23,10 @@ const HOST_PIDS = {
   // PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h
   here: () => readlinkSync("/proc/self/ns/pid") === `pid:[${0xeffffffc}]`,
 };
+/** Tests of other suites that belong to this one too: faults F13 (clock) and F19 (secrets). */
+const BORROWED = {
+  faults: ["clock", "security"].map((name) => `dist/test/integration/${name}.test.js`),
+};
 const NEEDS = { kernel: [...BPF_NEEDS, HOST_PIDS], e2e: BPF_NEEDS };
 
 /**
@@ -34,8 +38,9 @@ export async function runSuite(name, node, env = {}) {
   if (missing.length > 0) {
     return { passed: 0, failed: 0, problem: `not run, since this is missing: ${missing.join("; ")}` };
   }
-  const tests = files(`dist/test/${name}`, ".test.js");
-  if (tests.length === 0) return { passed: 0, failed: 0, problem: `there is no test in test/${name}` };
+  const own = files(`dist/test/${name}`, ".test.js");
+  if (own.length === 0) return { passed: 0, failed: 0, problem: `there is no test in test/${name}` };
+  const tests = [...own, ...(BORROWED[name] ?? [])];
   const folder = mkdtempSync(join(tmpdir(), "mocha-"));
   try {
     const resultsFile = join(folder, "results.json");

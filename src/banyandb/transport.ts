@@ -77,8 +77,9 @@ const MAX_RECEIVE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Why: docs/decisions/0002. In short: our own retries are better than those of grpc-js, which copy every message;
- * a proxy of the environment is for the internet; reconnects of grpc-js back off up to two minutes otherwise; and
- * BanyanDB sends away who pings more often, or while nothing is under way.
+ * a proxy of the environment is for the internet; reconnects of grpc-js back off up to two minutes otherwise;
+ * after a lost connection a name is asked again at once and not after half a minute; and BanyanDB sends away who
+ * pings more often, or while nothing is under way.
  */
 const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   "grpc.enable_channelz": 0,
@@ -90,6 +91,7 @@ const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 10_000,
   "grpc.keepalive_permit_without_calls": 0,
+  "grpc.dns_min_time_between_resolutions_ms": 1000,
   "grpc.service_config_disable_resolution": 1,
   "grpc.service_config": JSON.stringify({
     loadBalancingConfig: [{ pick_first: { shuffleAddressList: true } }],

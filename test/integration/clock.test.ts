@@ -147,7 +147,7 @@ describe("delivery with a wrong clock", function () {
     logged = [];
   }
 
-  it("holds a clock that is 30 days ahead from the start, and delivers once it is mended", async () => {
+  it("F13: holds a clock that is 30 days ahead from the start, and delivers once it is mended", async () => {
     await liveBefore();
     wrongMs = 30 * DAY_MS;
     start();
@@ -184,7 +184,7 @@ describe("delivery with a wrong clock", function () {
     ["30 days ahead", 30 * DAY_MS],
     ["30 days back", -30 * DAY_MS],
   ] as const) {
-    it(`loses nothing when the clock is set ${name} and back again`, async () => {
+    it(`F13: loses nothing when the clock is set ${name} and back again`, async () => {
       start();
       await tick(3);
       await expectAllStored();
@@ -201,7 +201,7 @@ describe("delivery with a wrong clock", function () {
     });
   }
 
-  it("follows a clock that is set right, forwards", async () => {
+  it("F13: follows a clock that is set right, forwards", async () => {
     wrongMs = -50 * 60_000;
     start();
     await tick(3);
@@ -215,7 +215,7 @@ describe("delivery with a wrong clock", function () {
     expect(rows[3]?.timestampMs).to.be.within(mendedMs - 1000, mendedMs + 1000);
   });
 
-  it("waits, when it is set right backwards, until the time of what was written has passed", async () => {
+  it("F13: waits, when it is set right backwards, until the time of what was written has passed", async () => {
     wrongMs = 20 * 60_000;
     start();
     await tick(3);

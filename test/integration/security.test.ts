@@ -151,7 +151,7 @@ describe("a protected BanyanDB", function () {
     expect(refused).to.contain("UNAUTHENTICATED").and.not.contain("secret");
   });
 
-  it("loses nothing while its password changes, whichever side is first", async () => {
+  it("F19: loses nothing while its password changes, whichever side is first", async () => {
     start();
     enqueue(3);
     await expectAllStored();
@@ -172,7 +172,7 @@ describe("a protected BanyanDB", function () {
     expect(shown + JSON.stringify(delivery?.status())).to.not.contain("secret");
   });
 
-  it("loses nothing while its certificate comes from another authority", async () => {
+  it("F19: loses nothing while its certificate comes from another authority", async () => {
     start();
     enqueue(3);
     await expectAllStored();

@@ -221,10 +221,13 @@ async function startInProcess(): Promise<BanyandbServer> {
   };
 }
 
-/** Starts or finds the server, waits until it answers, and says on standard output which one it is. */
-export async function startBanyandbServer(): Promise<BanyandbServer> {
-  const external = process.env["BANYANDB_ADDR"];
-  const binary = findInPath("banyand");
+/**
+ * Starts or finds the server, waits until it answers, and says on standard output which one it is.
+ * @param named the binary to start, whatever else there is
+ */
+export async function startBanyandbServer(named?: string): Promise<BanyandbServer> {
+  const external = named === undefined ? process.env["BANYANDB_ADDR"] : undefined;
+  const binary = named ?? findInPath("banyand");
   let server: BanyandbServer;
   if (external !== undefined && external !== "") {
     const version = await versionWhenReady(external);

@@ -37,6 +37,8 @@ interface Budget {
   spent: () => void;
 }
 
+/** Below the ports of outgoing connections (net.ipv4.ip_local_port_range, from 32768 on). */
+const OWN_PORTS = [20_000, 32_000] as const;
 /** Pieces that a narrow way passes per second. */
 const PIECES_PER_SEC = 20;
 
@@ -49,7 +51,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const replies: Budget = { bytes: Number.POSITIVE_INFINITY, spent: resetAll };
   let mode: ProxyMode = { kind: "open" };
   let made = 0;
-  let server: Server | undefined = await listen(0);
+  let server: Server | undefined = await listenAnywhere();
   const own = (server.address() as AddressInfo).port;
 
   function track(socket: Socket): void {
@@ -111,6 +113,18 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
         resolve(created);
       });
     });
+  }
+
+  /** On a port that the system gives to nobody by itself, since it must be free again after an outage. */
+  async function listenAnywhere(): Promise<Server> {
+    const [least, most] = OWN_PORTS;
+    for (;;) {
+      try {
+        return await listen(least + Math.floor(Math.random() * (most - least)));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+      }
+    }
   }
 
   async function stopListening(): Promise<void> {
