@@ -1,5 +1,5 @@
 /** The container image: lint, and a build that is started. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../support/package-root.js";
@@ -62,11 +62,23 @@ async function build(fetching: Fetching): Promise<Verdict> {
 
 type Buildah = (...args: readonly string[]) => Promise<Result>;
 
+/** Behind a proxy with an authority of its own npm must know that one, in the image too. */
+function authorities(): string[][] {
+  const file = process.env["NODE_EXTRA_CA_CERTS"];
+  if (file === undefined || !existsSync(file)) return [];
+  const inside = "/etc/ssl/host-authorities.crt";
+  return [
+    ["copy", "base", file, inside],
+    ["config", "--env", `NODE_EXTRA_CA_CERTS=${inside}`, "base"],
+  ];
+}
+
 /** Each step needs the one before; the first that fails is the problem. */
 async function buildAndStart(buildah: Buildah, base: string): Promise<Verdict> {
   const steps: readonly (readonly string[])[] = [
     ["from", "--name", "base", "scratch"],
     ["add", "base", base, "/"],
+    ...authorities(),
     ["commit", "base", BASE_IMAGE],
     ["rm", "base"],
     // The default format would drop the HEALTHCHECK. Its own network is the one of this machine.

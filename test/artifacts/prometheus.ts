@@ -48,9 +48,9 @@ export function prometheusChecks(fetching: Fetching): { checks: Check[]; close: 
       lint(r.folder, await pageOf(r.sidecar)),
     ),
     check("/metrics of a running sidecar", "Prometheus: values and rates", sameNumbers),
-    ...ruleFiles().map((file) =>
-      check(file, "promtool check rules", (r) =>
-        tool(join(r.folder, "promtool"), ["check", "rules", join(packageRoot, file)]),
+    ...PROMTOOL.flatMap(({ key, words }) =>
+      prometheusFiles(key).map((file) =>
+        check(file, `promtool ${words.join(" ")}`, (r) => promtool(r.folder, words, file)),
       ),
     ),
     ...[...ruleFiles(), ...dashboards()].map((file) =>
@@ -89,12 +89,20 @@ function filesBelow(folder: string, ending: string): string[] {
     .sort();
 }
 
-/** Below configs/prometheus/, those with groups of rules. */
-export function ruleFiles(): string[] {
-  return filesBelow("configs/prometheus", ".yaml").filter((file) => "groups" in (contentOf(file) as object));
+/** What promtool says to a file, by a key that its content has. */
+const PROMTOOL = [
+  { key: "groups", words: ["check", "rules"] },
+  { key: "tests", words: ["test", "rules"] },
+  { key: "scrape_configs", words: ["check", "config"] },
+] as const;
+
+function prometheusFiles(key: string): string[] {
+  return filesBelow("configs/prometheus", ".yaml").filter((file) => key in (contentOf(file) as object));
 }
 
-export function dashboards(): string[] {
+const ruleFiles = (): string[] => prometheusFiles("groups");
+
+function dashboards(): string[] {
   return filesBelow("configs/grafana", ".json").filter((file) => "panels" in (contentOf(file) as object));
 }
 
@@ -112,12 +120,10 @@ async function lint(folder: string, page: string): Promise<Verdict> {
   return judged([...lastLines(result), ...problems], `${samplesIn(page).length} samples, nothing to say`);
 }
 
-async function tool(program: string, args: readonly string[]): Promise<Verdict> {
-  const result = await run(program, args);
-  return judged(
-    result.code === 0 ? [] : lastLines(result),
-    result.stdout.trim().split("\n").at(-1)?.trim() ?? "",
-  );
+async function promtool(folder: string, words: readonly string[], file: string): Promise<Verdict> {
+  const result = await run(join(folder, "promtool"), [...words, join(packageRoot, file)]);
+  const said = result.stdout.trim().split("\n").at(-1)?.trim() ?? "";
+  return judged(result.code === 0 ? [] : lastLines(result), said);
 }
 
 /** Prometheus has what the page says, the page has what BanyanDB stores, and its rates are those of the rows. */
