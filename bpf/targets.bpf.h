@@ -54,9 +54,10 @@ static __always_inline struct cgroup_subsys_state *cgroup_state(struct task_stru
 	return (void *)unified + bpf_core_field_offset(struct cgroup, self);
 }
 
+/* 0 where there is none: a read at no address gives 0. */
 static __always_inline u64 cgroup_id(struct cgroup_subsys_state *state)
 {
-	return state ? BPF_CORE_READ(state, cgroup, kn, id) : 0;
+	return BPF_CORE_READ(state, cgroup, kn, id);
 }
 
 /* The cgroups of a task, its own first; 0 above the highest. */
@@ -68,22 +69,28 @@ static __always_inline void cgroups_of(struct task_struct *task, struct cgroup_i
 {
 	struct cgroup_subsys_state *state = cgroup_state(task);
 
+	/* Without a branch, which would double the work of the verifier each time. */
 #pragma unroll
 	for (u32 i = 0; i < CGROUP_LEVELS_MAX; i++) {
 		ids->id[i] = cgroup_id(state);
-		if (state)
-			state = BPF_CORE_READ(state, parent);
+		state = BPF_CORE_READ(state, parent);
 	}
 }
 
-static __always_inline bool is_below(const struct cgroup_ids *ids, u64 cgroup)
+/* Whether an entry is for a task of this name in these cgroups. */
+static __always_inline bool entry_matches(const volatile struct exec_entry *entry, const u64 *name,
+					  const struct cgroup_ids *ids)
 {
-	bool below = false;
+	const volatile u64 *wanted = (const volatile u64 *)entry->name;
+	u64 first = wanted[0], cgroup = entry->cgroup;
+	/* 0 where it matches: of bits, since each branch costs the verifier another way. */
+	u64 other_name = ((name[0] ^ first) | (name[1] ^ wanted[1])) & -(u64) !!first;
+	u64 other_cgroup = cgroup;
 
 #pragma unroll
 	for (u32 i = 0; i < CGROUP_LEVELS_MAX; i++)
-		below |= ids->id[i] == cgroup;
-	return below;
+		other_cgroup &= -(u64)(ids->id[i] != cgroup);
+	return !(other_name | other_cgroup);
 }
 
 /* Identity + 1 of who is to be counted from his execve on; 0 for anybody else. */
@@ -91,28 +98,14 @@ static __always_inline u32 executed_identity(struct task_struct *task)
 {
 	u64 name[COMM_BYTES / sizeof(u64)] = {};
 	struct cgroup_ids ids = {};
-	bool asked = false;
 
-	if (!control.exec_count)
-		return 0;
 	bpf_probe_read_kernel_str(name, sizeof(name), &task->comm);
+	cgroups_of(task, &ids);
 	for (u32 i = 0; i < EXEC_ENTRIES_MAX; i++) {
 		if (i >= control.exec_count)
 			break;
-
-		const volatile struct exec_entry *entry = &control.exec[i];
-		const volatile u64 *wanted = (const volatile u64 *)entry->name;
-
-		if (wanted[0] && (name[0] != wanted[0] || name[1] != wanted[1]))
-			continue;
-		if (entry->cgroup) {
-			if (!asked)
-				cgroups_of(task, &ids);
-			asked = true;
-			if (!is_below(&ids, entry->cgroup))
-				continue;
-		}
-		return entry->identity + 1;
+		if (entry_matches(&control.exec[i], name, &ids))
+			return control.exec[i].identity + 1;
 	}
 	return 0;
 }
@@ -223,8 +216,7 @@ int list_tasks(struct bpf_iter__task *ctx)
 		bpf_probe_read_kernel_str(record.host_name, sizeof(record.host_name),
 					  &names->name.nodename);
 	record.cgroup = cgroup_id(state);
-	if (state)
-		record.parent_cgroup = cgroup_id(BPF_CORE_READ(state, parent));
+	record.parent_cgroup = cgroup_id(BPF_CORE_READ(state, parent));
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;
 }

@@ -4,6 +4,7 @@ import { heartbeatSample, measureNamed, type OwnNumbers } from "./agent-samples.
 import { createCollector } from "./collect.js";
 import type { Config } from "./config/config.js";
 import { builtMs, packageRoot } from "./config/schema-files.js";
+import { identityTags } from "./config/targets.js";
 import { loadAddon } from "./kernel/addon.js";
 import { KernelError } from "./kernel/errors.js";
 import type { Kernel } from "./kernel/kernel.js";
@@ -49,7 +50,7 @@ export interface Agent {
    * the delivery.
    */
   configure(config: Config): void;
-  /** The target's counters since the start, summed over the components, by a fresh read of the kernel. */
+  /** The targets' counters since the start, summed over the components, by a fresh read of the kernel. */
   kernelTotals(): Readonly<Record<string, bigint>>;
   /** Ends the counting, takes the last delta and delivers what is left, within the deadline. */
   stop(deadlineMs: number): Promise<void>;
@@ -79,7 +80,7 @@ export function runAgent(options: AgentOptions): Agent {
   const { schema, log, version } = options;
   let { config } = options;
   const kernel = openOrDegrade(config, log);
-  const identity = [config.node.id, config.node.cluster, config.node.role, config.node.type];
+  const identity = identityTags(config.node);
   const started = readClocks();
   const timeline = tickClock(started);
   const sink: Sink =
@@ -154,7 +155,7 @@ export function runAgent(options: AgentOptions): Agent {
 
 function openOrDegrade(config: Config, log: Log): Kernel | KernelError {
   try {
-    return openKernel(loadAddon(packageRoot()), { target: config.target, tier: config.kernel.tier }, log);
+    return openKernel(loadAddon(packageRoot()), { targets: config.targets, tier: config.kernel.tier }, log);
   } catch (error) {
     const problem = KernelError.from(error, "open", "the kernel side");
     if (!config.kernel.allowDegraded) throw problem;
@@ -165,7 +166,7 @@ function openOrDegrade(config: Config, log: Log): Kernel | KernelError {
 
 function unmeasured(problem: KernelError): KernelStatus {
   const probe = { name: problem.operation, hook: problem.object, attached: false, reason: problem.message };
-  return { tier: "none", probes: [probe], eventsMissed: 0, targets: [] };
+  return { tier: "none", probes: [probe], eventsMissed: 0, targets: [], refused: [] };
 }
 
 function readClocks(): ClockReading {

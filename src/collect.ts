@@ -1,19 +1,27 @@
 /** From one read-out of the kernel to the samples of a tick. */
-import type { Kernel, KernelReading } from "./kernel/kernel.js";
+import { identityTags } from "./config/targets.js";
+import type { IdentityReading, Kernel, PressureReading } from "./kernel/kernel.js";
 import { trackCounts, type ComponentCounts } from "./model/counters.js";
 import { trackCumulative, type Cumulative } from "./model/cumulative.js";
 import type { Schema } from "./model/measure.js";
-import { makeSample, type Sample } from "./model/tick.js";
+import { makeSample, type Identity, type Sample } from "./model/tick.js";
 import { measureNamed } from "./agent-samples.js";
 
 export interface Collector {
   /** What was added since the previous call, one sample per series. */
   advance(): Sample[];
-  /** The target's counters since the start, summed over the components, by a fresh read. */
+  /** Counters of all targets since the start, summed over the components, by a fresh read. */
   totals(): Readonly<Record<string, bigint>>;
 }
 
-const SCOPES = ["target", "node"] as const;
+type Grown = ReturnType<typeof trackCumulative>;
+
+/** Differences of what is counted for an identity beside its components. */
+interface IdentityTrackers {
+  readonly storage: Grown;
+  readonly pressure: Grown;
+  readonly hints: ReadonlyMap<string, Grown>;
+}
 
 export function createCollector(kernel: Kernel, schema: Schema): Collector {
   const measures = {
@@ -25,12 +33,8 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
   const { names } = kernel.layout;
   const start = kernel.read();
   const counts = trackCounts(kernel.layout, start.counters);
-  const storage = trackCumulative(storageOf(start));
-  const pressure = SCOPES.map((scope) => ({ scope, grown: trackCumulative(pressureOf(start, scope)) }));
-  const hints = Object.entries(start.hints).map(([advice, values]) => ({
-    advice,
-    grown: trackCumulative(values),
-  }));
+  const trackers = start.identities.map(trackIdentity);
+  const nodePressure = trackCumulative(pressureOf(start.node));
   const available = (name: string, value: number | undefined) =>
     kernel.available.has(name) ? value : undefined;
   /** Where the available counts stand: there may be hundreds of components in a tick. */
@@ -38,24 +42,68 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
     counts.names.flatMap((name, i): [string, number][] => (kernel.available.has(name) ? [[name, i]] : [])),
   );
 
-  function componentSample({ component, counts: values }: ComponentCounts): Sample {
+  /** An identity that was found later has counted nothing before. */
+  function trackersOf(number: number, reading: IdentityReading): IdentityTrackers {
+    return (trackers[number] ??= trackIdentity(nothingYet(reading)));
+  }
+
+  function componentSample({ component, counts: values }: ComponentCounts, identity: Identity): Sample {
     const { catalog, dbGroup, fileKind } = kernel.describe(component);
-    return makeSample(measures.component, [catalog, dbGroup, fileKind], (name) => {
-      const index = indexOf.get(name);
-      return index === undefined ? undefined : (values[index] ?? 0);
-    });
+    return makeSample(
+      measures.component,
+      [catalog, dbGroup, fileKind],
+      (name) => {
+        const index = indexOf.get(name);
+        return index === undefined ? undefined : (values[index] ?? 0);
+      },
+      identity,
+    );
   }
 
   function totalSample(
     components: readonly ComponentCounts[],
     moved: Record<string, number | undefined>,
+    identity: Identity,
   ): Sample {
-    return makeSample(measures.pageCache, [], (name) => {
+    const valueOf = (name: string) => {
       if (name in moved) return available(name, moved[name]);
       const index = indexOf.get(name);
       if (index === undefined) return undefined;
       return components.reduce((sum, { counts: values }) => sum + (values[index] ?? 0), 0);
-    });
+    };
+    return makeSample(measures.pageCache, [], valueOf, identity);
+  }
+
+  function pressureSample(
+    scope: "target" | "node",
+    values: Record<string, number | undefined>,
+    identity?: Identity,
+  ): Sample {
+    return makeSample(
+      measures.pressure,
+      [scope],
+      (name) => (FROM_FILES.has(name) ? values[name] : available(name, values[name])),
+      identity,
+    );
+  }
+
+  function identitySamples(
+    number: number,
+    reading: IdentityReading,
+    all: readonly ComponentCounts[],
+    identity: Identity,
+  ): Sample[] {
+    const { storage, hints, pressure } = trackersOf(number, reading);
+    const own = all.filter(({ component }) => kernel.identityOf(component) === number);
+    return [
+      totalSample(own, storage(storageOf(reading)), identity),
+      ...own.map((component) => componentSample(component, identity)),
+      ...[...hints].map(([advice, grown]) => {
+        const values = grown(reading.hints[advice] ?? {});
+        return makeSample(measures.hints, [advice], (name) => available(name, values[name]), identity);
+      }),
+      pressureSample("target", pressure(pressureOf(reading.pressure)), identity),
+    ];
   }
 
   return {
@@ -63,20 +111,14 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
       const reading = kernel.read();
       kernel.nextInterval();
       const components = counts.advance(reading.counters);
-      const moved = storage(storageOf(reading));
+      const nodes = kernel.identities();
       return [
-        totalSample(components, moved),
-        ...components.map(componentSample),
-        ...hints.map(({ advice, grown }) => {
-          const values = grown(reading.hints[advice] ?? {});
-          return makeSample(measures.hints, [advice], (name) => available(name, values[name]));
+        ...reading.identities.flatMap((identity, number) => {
+          const node = nodes[number];
+          return node ? identitySamples(number, identity, components, identityTags(node)) : [];
         }),
-        ...pressure.map(({ scope, grown }) => {
-          const values = grown(pressureOf(reading, scope));
-          return makeSample(measures.pressure, [scope], (name) =>
-            FROM_FILES.has(name) ? values[name] : available(name, values[name]),
-          );
-        }),
+        // Of the machine, so written once.
+        pressureSample("node", nodePressure(pressureOf(reading.node))),
       ];
     },
     totals() {
@@ -89,22 +131,47 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
         return total;
       };
       const counters = names.map((name, counter): [string, bigint] => [name, sum(counter)]);
-      const { read, write } = now.storage;
-      return Object.fromEntries([...counters, ["storage_read_bytes", read], ["storage_write_bytes", write]]);
+      const moved = (kind: "read" | "write") =>
+        now.identities.reduce((total, { storage }) => total + storage[kind], 0n);
+      return Object.fromEntries([
+        ...counters,
+        ["storage_read_bytes", moved("read")],
+        ["storage_write_bytes", moved("write")],
+      ]);
     },
   };
 }
 
-function storageOf({ storage }: KernelReading): Cumulative {
+function trackIdentity(reading: IdentityReading): IdentityTrackers {
+  return {
+    storage: trackCumulative(storageOf(reading)),
+    pressure: trackCumulative(pressureOf(reading.pressure)),
+    hints: new Map(
+      Object.entries(reading.hints).map(([advice, values]) => [advice, trackCumulative(values)]),
+    ),
+  };
+}
+
+/** The same numbers before anything was counted; what the kernel's files have begins with the first look. */
+function nothingYet({ pressure, hints }: IdentityReading): IdentityReading {
+  const zeroes = (counters: Readonly<Record<string, bigint>>) =>
+    Object.fromEntries(Object.keys(counters).map((name) => [name, 0n]));
+  return {
+    pressure: { ...pressure, counted: zeroes(pressure.counted) },
+    hints: Object.fromEntries(Object.entries(hints).map(([advice, counters]) => [advice, zeroes(counters)])),
+    storage: { read: 0n, write: 0n },
+  };
+}
+
+function storageOf({ storage }: IdentityReading): Cumulative {
   return { storage_read_bytes: storage.read, storage_write_bytes: storage.write };
 }
 
 /** Pressure numbers that no program counts. */
 const FROM_FILES: ReadonlySet<string> = new Set(["refaults", "psi_some_us", "psi_full_us"]);
 
-function pressureOf({ pressure, pressureFiles }: KernelReading, scope: "target" | "node"): Cumulative {
-  const { reclaim_stall_ns: stallNs = 0n, ...counters } = pressure[scope];
-  const files = pressureFiles[scope];
+function pressureOf({ counted, files }: PressureReading): Cumulative {
+  const { reclaim_stall_ns: stallNs = 0n, ...counters } = counted;
   return {
     ...counters,
     // Whole microseconds of the cumulative time, so that nothing is lost to rounding.

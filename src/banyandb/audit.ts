@@ -4,7 +4,7 @@
  * every row is read once more.
  */
 import type { GroupSpec, MeasureSpec } from "../model/measure.js";
-import { seriesKey } from "../model/tick.js";
+import { seriesKey, type Identity, type Sample } from "../model/tick.js";
 import type { BatchPoint, TickQueue } from "./queue.js";
 import { readBack } from "./read-back.js";
 import { ABSENT_TAG } from "./rows.js";
@@ -15,7 +15,8 @@ export interface AuditParts {
   readonly transport: Transport;
   readonly group: string;
   readonly groupSpec: GroupSpec;
-  readonly identity: readonly string[];
+  /** Of samples that have none of their own. */
+  readonly identity: Identity;
 }
 
 export interface Audit {
@@ -28,19 +29,20 @@ export interface Audit {
   run(nowMs: number): Promise<number>;
 }
 
-/** Least time between two audits: one query per measure each. */
+/** Least time between two audits: one query per measure and target each. */
 const GAP_MS = 10_000;
 /** Fresh rows wait meanwhile. */
 const DEADLINE_MS = 5_000;
 /** Of one audit: a page of an answer (read-back.ts). */
 const MAX_POINTS = 1000;
 
-export function createAudit({ queue, transport, group, groupSpec, identity }: AuditParts): Audit {
+export function createAudit({ queue, transport, group, groupSpec, identity: own }: AuditParts): Audit {
   let lastMs = Number.NEGATIVE_INFINITY;
 
-  /** Versions of the stored rows of a measure, by series and timestamp. */
+  /** Versions of the stored rows of a measure and target, by series and timestamp. */
   const versions = async (
     measure: MeasureSpec,
+    identity: Identity | undefined,
     points: readonly BatchPoint[],
   ): Promise<[string, bigint][]> => {
     const times = points.map(({ tick }) => tick.timestampMs);
@@ -49,7 +51,7 @@ export function createAudit({ queue, transport, group, groupSpec, identity }: Au
       group,
       groupSpec,
       measure,
-      identity,
+      identity: identity ?? own,
       fromMs: Math.min(...times),
       toMs: Math.max(...times),
       deadlineMs: DEADLINE_MS,
@@ -57,7 +59,7 @@ export function createAudit({ queue, transport, group, groupSpec, identity }: Au
     return rows.map(({ timestampMs, tags, version }) => [
       rowKey(
         timestampMs,
-        measure,
+        { measure, identity },
         measure.tags.map(({ name }) => tags[name] ?? ABSENT_TAG),
       ),
       version,
@@ -70,13 +72,12 @@ export function createAudit({ queue, transport, group, groupSpec, identity }: Au
       lastMs = nowMs;
       const points = queue.toAudit(MAX_POINTS);
       const stored = new Map<string, bigint>();
-      for (const measure of new Set(points.map(({ sample }) => sample.measure))) {
-        const asked = points.filter(({ sample }) => sample.measure === measure);
-        for (const [row, version] of await versions(measure, asked)) stored.set(row, version);
+      for (const { measure, identity, asked } of byMeasureAndTarget(points)) {
+        for (const [row, version] of await versions(measure, identity, asked)) stored.set(row, version);
       }
       return queue.audited(points, ({ tick, sample }) => {
         const tags = sample.tags.map((tag) => (tag === "" ? ABSENT_TAG : tag));
-        const version = stored.get(rowKey(tick.timestampMs, sample.measure, tags));
+        const version = stored.get(rowKey(tick.timestampMs, sample, tags));
         // A greater one has won over ours, and would again.
         return version !== undefined && version >= tick.version;
       });
@@ -84,6 +85,27 @@ export function createAudit({ queue, transport, group, groupSpec, identity }: Au
   };
 }
 
-function rowKey(timestampMs: number, measure: MeasureSpec, tags: readonly string[]): string {
-  return `${timestampMs}\u0000${seriesKey({ measure, tags })}`;
+interface Question extends Pick<Sample, "measure" | "identity"> {
+  readonly asked: BatchPoint[];
+}
+
+/** What one query can ask for. */
+function byMeasureAndTarget(points: readonly BatchPoint[]): Iterable<Question> {
+  const questions = new Map<string, Question>();
+  for (const point of points) {
+    const { measure, identity } = point.sample;
+    const key = seriesKey({ measure, identity, tags: [] });
+    const known = questions.get(key);
+    if (known) known.asked.push(point);
+    else questions.set(key, { measure, identity, asked: [point] });
+  }
+  return questions.values();
+}
+
+function rowKey(
+  timestampMs: number,
+  { measure, identity }: Pick<Sample, "measure" | "identity">,
+  tags: readonly string[],
+): string {
+  return `${timestampMs}\u0000${seriesKey({ measure, identity, tags })}`;
 }

@@ -40,7 +40,7 @@ export function createEncoder(): Encoder {
     row(mapping, tick, sample, messageId) {
       const { metadata, familyOf } = cached(constants, mapping, constantParts);
       const { timestamp, version } = cached(tickParts, tick, encodeTick);
-      const family = familyOf(sample.tags);
+      const family = familyOf(sample);
       const values = fieldValues(sample, tick.intervalMs);
       const bound =
         FRAME_BYTES +
@@ -77,7 +77,7 @@ interface ConstantParts {
   /** Field 1 of WriteRequest: group, measure and revision. */
   readonly metadata: Uint8Array;
   /** Field 2 of DataPointValue, for a series. */
-  readonly familyOf: (sampleTags: readonly string[]) => Uint8Array;
+  readonly familyOf: (series: Pick<Sample, "identity" | "tags">) => Uint8Array;
 }
 
 /** Fields 1 and 4 of DataPointValue, the same for all rows of a tick. */
@@ -102,13 +102,13 @@ function constantParts(mapping: RowMapping): ConstantParts {
       ...textField(2, mapping.measure),
       ...(mapping.modRevision === 0n ? [] : [key(5, VARINT), ...varint64(mapping.modRevision)]),
     ]),
-    familyOf(sampleTags) {
-      const series = sampleTags.length === 0 ? "" : sampleTags.join("\u0000");
+    familyOf({ identity, tags }) {
+      const series = `${identity?.[0] ?? ""}\u0000${tags.length === 0 ? "" : tags.join("\u0000")}`;
       const known = families.get(series);
       if (known) return known;
       const made = bytesField(
         2,
-        tagValues(mapping, sampleTags).flatMap((value) => [...bytesField(1, tagValue(value))]),
+        tagValues(mapping, tags, identity).flatMap((value) => [...bytesField(1, tagValue(value))]),
       );
       families.set(series, made);
       return made;

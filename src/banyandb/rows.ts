@@ -4,6 +4,7 @@
  */
 import type { Measure } from "../gen/banyandb/database/v1/database_pb.js";
 import type { GroupSpec, MeasureSpec } from "../model/measure.js";
+import type { Identity } from "../model/tick.js";
 
 /** Stands where a tag has no value: 0.9 reads an empty tag back as null, which is another series. */
 export const ABSENT_TAG = "n/a";
@@ -23,8 +24,8 @@ export interface RowMapping {
   readonly measure: string;
   /** Revision that the order below belongs to; in every row, so that the server says when it is another. */
   readonly modRevision: bigint;
-  /** Values of the group's identity tags. */
-  readonly identity: readonly string[];
+  /** Of samples that have none of their own. */
+  readonly identity: Identity;
   /** Tags of the first tag family, in the server's order. */
   readonly tags: readonly TagSlot[];
   /** In the server's order. */
@@ -38,7 +39,7 @@ export interface RowMapping {
 export function compileMapping(
   spec: MeasureSpec,
   groupSpec: GroupSpec,
-  identity: readonly string[],
+  identity: Identity,
   server: Measure,
 ): RowMapping {
   const tagSlot = (name: string): TagSlot => {
@@ -63,10 +64,14 @@ export function compileMapping(
 }
 
 /** Values of the tags of a row; undefined where a tag is not ours. Never empty. */
-export function tagValues(mapping: RowMapping, sampleTags: readonly string[]): (string | undefined)[] {
+export function tagValues(
+  mapping: RowMapping,
+  sampleTags: readonly string[],
+  identity: Identity = mapping.identity,
+): (string | undefined)[] {
   return mapping.tags.map((slot) => {
     if (slot === null) return undefined;
-    const value = (slot.from === "identity" ? mapping.identity : sampleTags)[slot.index];
+    const value = (slot.from === "identity" ? identity : sampleTags)[slot.index];
     return value === undefined || value === "" ? ABSENT_TAG : value;
   });
 }

@@ -18,7 +18,8 @@ export function checkJson(report: CheckReport): object {
     capabilities: CAPABILITIES.map(({ name, reason }) => ({ name, present: !missing.has(name), reason })),
     target: {
       selector: target,
-      processes: measured?.status.targets.map(({ pid, command }) => ({ pid, command })) ?? [],
+      processes:
+        measured?.status.targets.map(({ pid, command, nodeId }) => ({ pid, command, node_id: nodeId })) ?? [],
       components: (measured?.components ?? []).map(({ catalog, dbGroup, path }) => ({
         catalog,
         db_group: dbGroup,

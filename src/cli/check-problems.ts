@@ -78,7 +78,8 @@ function targetProblems({ kernel, target }: CheckReport): Problem[] {
   if (kernel.state === "fails") return [];
   const { targets, tier } = kernel.status;
   if (targets.length === 0) {
-    const cure = "start it, or correct target.name, target.command or target.pid; `run` waits for it";
+    const cure =
+      "start it, or correct target.name, target.command, target.cgroup or target.pid; `run` waits for it";
     return [{ severity: "partial", what: `no process runs that has ${target}`, cure }];
   }
   if (kernel.components.length > 0 || tier === "procfs") return [];

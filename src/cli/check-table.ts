@@ -71,7 +71,9 @@ function targetRows({ kernel, target }: CheckReport): Row[] {
   const { components } = kernel;
   return [
     row("target", `${target}: ${targets.length} process(es)`, "good"),
-    ...targets.map(({ pid, command }) => row(`  pid ${pid}`, shortened(command))),
+    ...targets.map(({ pid, command, nodeId }) =>
+      row(`  pid ${pid}`, `${shortened(command)}, node_id ${nodeId}`),
+    ),
     row("components", `${components.length} data directories`, components.length > 0 ? "good" : "fair"),
     ...components.map(({ catalog, dbGroup, path }) =>
       row(`  ${catalog}`, `${dbGroup === "n/a" ? "of any group" : `group ${dbGroup}`}: ${path}`),

@@ -2,7 +2,7 @@
 import { compareSchema, serverVersion } from "../banyandb/schema-ensure.js";
 import { BanyanError } from "../banyandb/errors.js";
 import { openTransport } from "../banyandb/transport.js";
-import type { Config, TierChoice } from "../config/config.js";
+import type { Config, TargetConfig, TierChoice } from "../config/config.js";
 import { packageRoot, readSchema } from "../config/schema-files.js";
 import { type KernelFacts, loadAddon, type NativeAddon } from "../kernel/addon.js";
 import { choosePrograms } from "../kernel/choose.js";
@@ -58,7 +58,7 @@ async function run(args: Arguments, context: Context): Promise<number> {
     banyandb: await withProgress(context, `asking BanyanDB at ${endpoints}`, () =>
       banyandbPart(config, schema),
     ),
-    target: targetText(config.target),
+    target: config.targets.map(({ select }) => targetText(select)).join(", or "),
     volume: dailyVolume(config, schema),
   };
   const text = args.switches.has("json")
@@ -68,8 +68,9 @@ async function run(args: Arguments, context: Context): Promise<number> {
   return checkExitCode(report);
 }
 
-function targetText({ name, command, pid }: Config["target"]): string {
+function targetText({ name, command, cgroup, pid }: TargetConfig): string {
   if (pid !== undefined) return `pid ${pid}`;
+  if (cgroup !== undefined) return `cgroup ${cgroup}`;
   return command === undefined ? `name ${name}` : `command line matching ${command}`;
 }
 
@@ -82,13 +83,13 @@ const SILENT: Log = {
   throttled: () => undefined,
 };
 
-function kernelPart({ target, kernel: { tier } }: Config): Pick<CheckReport, "host" | "kernel"> {
+function kernelPart({ targets, kernel: { tier } }: Config): Pick<CheckReport, "host" | "kernel"> {
   let host: string | undefined;
   try {
     const addon = loadAddon(packageRoot());
     const facts = addon.probeFeatures();
     host = `${facts.release} ${facts.machine}`;
-    const kernel = openKernel(addon, { target, tier }, SILENT);
+    const kernel = openKernel(addon, { targets, tier }, SILENT);
     try {
       kernel.follow();
       const status = kernel.status();

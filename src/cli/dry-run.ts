@@ -3,15 +3,15 @@ import type { Writable } from "node:stream";
 import type { Sink } from "../agent.js";
 import type { Log } from "../model/log.js";
 import type { GroupSpec } from "../model/measure.js";
-import { fieldValues, type Sample, type Tick } from "../model/tick.js";
+import { fieldValues, type Identity, type Sample, type Tick } from "../model/tick.js";
 
 /** Bytes that may wait for a reader who is slow; rows beyond are left out, and the log says so. */
 const WAITING_MAX_BYTES = 1024 * 1024;
 
 export interface DryRunOptions {
   readonly group: GroupSpec;
-  /** Values of the group's identity tags, in their order. */
-  readonly identity: readonly string[];
+  /** Of samples that have none of their own. */
+  readonly identity: Identity;
   readonly stdout: Writable;
   readonly log: Log;
 }
@@ -34,8 +34,8 @@ export function dryRunSink({ group, identity, stdout, log }: DryRunOptions): Sin
 }
 
 /** A row as BanyanDB would have it; absent fields are left out. */
-export function rowOf(tick: Tick, sample: Sample, group: GroupSpec, identity: readonly string[]): object {
-  const { measure, tags } = sample;
+export function rowOf(tick: Tick, sample: Sample, group: GroupSpec, own: Identity): object {
+  const { measure, identity = own, tags } = sample;
   const names = [...group.identityTags, ...measure.tags].map(({ name }) => name);
   const values = [...identity, ...tags];
   const fields = fieldValues(sample, tick.intervalMs);

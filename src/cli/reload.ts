@@ -50,7 +50,8 @@ export function createReloader({ initial, load, readSecrets, apply, log }: Reloa
       log.info("configuration read again", { changed });
       const kept = running.values.filter(({ key }) => needRestart.includes(key));
       const values = wanted.values.map((value) => kept.find(({ key }) => key === value.key) ?? value);
-      take({ config, values });
+      const { listed } = running;
+      take({ config, values, listed });
     },
     refresh() {
       const { banyandb, http } = running.config;

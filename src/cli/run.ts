@@ -4,6 +4,7 @@ import { packageVersion, readSchema } from "../config/schema-files.js";
 import type { Config } from "../config/config.js";
 import { ownUserIds, readGuardedFile } from "../config/guarded-file.js";
 import { readSecrets, secretFiles } from "../config/secrets.js";
+import { identityTags } from "../config/targets.js";
 import { acquireInstanceLock } from "../instance-lock.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
@@ -89,9 +90,8 @@ async function run(args: Arguments, context: Context): Promise<number> {
 }
 
 async function runDry({ config, schema, log, context, follow }: Start): Promise<number> {
-  const { id, cluster, role, type } = config.node;
   const { stdout } = context;
-  const sink = dryRunSink({ group: schema.group, identity: [id, cluster, role, type], stdout, log });
+  const sink = dryRunSink({ group: schema.group, identity: identityTags(config.node), stdout, log });
   const agent = runAgent({ config, schema, log, sink, version: packageVersion() });
   const unread = new AbortController();
   // The reader of the rows has seen enough (EPIPE), as `head` does.
@@ -126,7 +126,7 @@ async function runService({ config, schema, log, context, follow }: Start): Prom
       version,
       tier: agent.status().kernel.tier,
       interval_ms: config.intervalMs,
-      node_id: config.node.id,
+      node_id: config.targets.map(({ node }) => node.id).join(", "),
       banyandb: config.banyandb.endpoints,
       group,
       http: listen && endpoint ? `${listen.host} port ${endpoint.port}` : "off",

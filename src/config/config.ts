@@ -2,8 +2,10 @@
 export interface Config {
   /** Time between two read-outs of the kernel counters. */
   readonly intervalMs: number;
+  /** Whose rows the sidecar's own and the node's are: the first target's, `{hostname}` being this host's. */
   readonly node: NodeConfig;
-  readonly target: TargetConfig;
+  /** At least one, at most `IDENTITIES_MAX`; a process belongs to the first one that selects it. */
+  readonly targets: readonly WatchedTarget[];
   readonly kernel: KernelConfig;
   readonly banyandb: BanyandbConfig;
   readonly queue: QueueConfig;
@@ -12,7 +14,12 @@ export interface Config {
   readonly log: { readonly level: "error" | "warn" | "info" | "debug" };
 }
 
-/** Identity of the watched BanyanDB; the values of the identity tags of every row. Never empty. */
+export interface WatchedTarget {
+  readonly select: TargetConfig;
+  readonly node: NodeConfig;
+}
+
+/** Identity of a watched BanyanDB; the values of the identity tags of its rows. Never empty. */
 export interface NodeConfig {
   readonly id: string;
   readonly cluster: string;
@@ -20,12 +27,14 @@ export interface NodeConfig {
   readonly type: string;
 }
 
-/** Which processes are watched. `pid` wins over `command`, `command` over `name`. */
+/** Which processes are watched. `pid` wins over `cgroup`, `cgroup` over `command`, `command` over `name`. */
 export interface TargetConfig {
   /** Base name of the executable. */
   readonly name: string;
   /** Regular expression over the whole command line; undefined means not used. */
   readonly command: string | undefined;
+  /** Path of a cgroup, `*` for any part of a name: all processes in it and below; undefined means not used. */
+  readonly cgroup: string | undefined;
   /** Process id in the sidecar's pid namespace; undefined means not used. */
   readonly pid: number | undefined;
 }

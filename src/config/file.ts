@@ -10,8 +10,15 @@ export interface Written {
   readonly source: string;
 }
 
+/** One item of the list `targets`: what it says of the keys target.* and node.*. */
+export interface WrittenTarget {
+  readonly source: string;
+  readonly values: ReadonlyMap<SettingKey, Written>;
+}
+
 export interface FileContent {
   readonly values: ReadonlyMap<SettingKey, Written>;
+  readonly targets: readonly WrittenTarget[];
   readonly problems: readonly ConfigProblem[];
 }
 
@@ -23,16 +30,28 @@ export function parseConfigFile(path: string, text: string): FileContent {
   const source = (offset: number | undefined): string =>
     offset === undefined ? `file ${path}` : `file ${path}:${lines.linePos(offset).line}`;
 
-  const values = new Map<SettingKey, Written>();
-  const problems: ConfigProblem[] = [...document.errors, ...document.warnings].map(({ message, pos }) => ({
+  const content: Content = { values: new Map(), targets: [], problems: [] };
+  const problems = [...document.errors, ...document.warnings].map(({ message, pos }): ConfigProblem => ({
     key: undefined,
     source: source(pos[0]),
     message: isSecretLine(text, pos[0])
       ? "not valid YAML, quote the value"
       : `not valid YAML: ${withoutQuote(message)}`,
   }));
-  if (document.errors.length === 0) walk(document, source, values, problems);
-  return { values, problems };
+  content.problems.push(...problems);
+  if (document.errors.length === 0) walk(document, source, content);
+  return content;
+}
+
+/** The list of targets, and how its items name the settings of the single target. */
+const TARGETS = "targets";
+const SINGLE = "target.";
+const NODE = "node.";
+
+interface Content {
+  readonly values: Map<SettingKey, Written>;
+  readonly targets: WrittenTarget[];
+  readonly problems: ConfigProblem[];
 }
 
 /** The library puts a colon before what it repeats from the file, which may be a part of a secret. */
@@ -52,40 +71,85 @@ function isSecretLine(text: string, offset: number): boolean {
 function walk(
   document: Document,
   source: (offset: number | undefined) => string,
-  values: Map<SettingKey, Written>,
-  problems: ConfigProblem[],
+  { values, targets, problems }: Content,
 ): void {
   // An alias without its anchor becomes itself, which is neither a map nor a scalar, and so refused.
   const resolve = (node: unknown): Node | undefined =>
     isAlias(node) ? (node.resolve(document) ?? node) : ((node ?? undefined) as Node | undefined);
 
-  const section = (node: Node | undefined, path: string): void => {
-    if (node === undefined || (isScalar(node) && node.value === null)) return;
+  const isNothing = (node: Node | undefined): node is undefined =>
+    node === undefined || (isScalar(node) && node.value === null);
+
+  /** The keys of a map, each with its value and place. */
+  const pairsOf = (node: Node | undefined, path: string): [string, Node | undefined, string][] => {
+    if (isNothing(node)) return [];
+    if (isMap(node))
+      return node.items.map((pair) => [
+        textOf(pair.key) ?? "",
+        resolve(pair.value),
+        source((pair.key as Node).range?.[0]),
+      ]);
     const at = source(node.range?.[0]);
-    if (!isMap(node)) {
-      problems.push({ key: path || undefined, source: at, message: "must be a map of keys to values" });
-      return;
-    }
-    for (const pair of node.items) {
-      const name = textOf(pair.key) ?? "";
+    problems.push({ key: path || undefined, source: at, message: "must be a map of keys to values" });
+    return [];
+  };
+
+  const section = (node: Node | undefined, path: string): void => {
+    for (const [name, value, at] of pairsOf(node, path)) {
       const key = path === "" ? name : `${path}.${name}`;
-      const keyAt = source((pair.key as Node).range?.[0]);
-      const value = resolve(pair.value);
-      if (isSettingKey(key)) leaf(key, value, keyAt);
+      if (isSettingKey(key)) leaf(key, value, at, values, key);
       else if (SETTING_KEYS.some((known) => known.startsWith(`${key}.`))) section(value, key);
-      else problems.push({ key, source: keyAt, message: `unknown key; known here: ${namesBelow(path)}` });
+      else if (key === TARGETS) list(value, at);
+      else problems.push({ key, source: at, message: `unknown key; known here: ${namesBelow(path)}` });
     }
   };
 
-  const leaf = (key: SettingKey, node: Node | undefined, at: string): void => {
+  const list = (node: Node | undefined, at: string): void => {
+    if (isNothing(node)) return;
+    if (!isSeq(node)) problems.push({ key: TARGETS, source: at, message: "must be a list of targets" });
+    else
+      node.items.forEach((item, i) => {
+        target(resolve(item), `${TARGETS}[${i}]`);
+      });
+  };
+
+  /** An item of the list: name, command, cgroup or pid, and node with id, cluster, role, type. */
+  const target = (node: Node | undefined, path: string): void => {
+    const own = new Map<SettingKey, Written>();
+    const take = (prefix: string, name: string, value: Node | undefined, at: string): void => {
+      const key = prefix + name;
+      const shown = prefix === NODE ? `${path}.${key}` : `${path}.${name}`;
+      if (isSettingKey(key)) leaf(key, value, at, own, shown);
+      else {
+        const known = namesBelow(prefix.slice(0, -1)) + (prefix === SINGLE ? ", node" : "");
+        problems.push({ key: shown, source: at, message: `unknown key; known here: ${known}` });
+      }
+    };
+    for (const [name, value, at] of pairsOf(node, path)) {
+      if (name !== "node") take(SINGLE, name, value, at);
+      else for (const [inner, of, innerAt] of pairsOf(value, `${path}.node`)) take(NODE, inner, of, innerAt);
+    }
+    targets.push({ source: source(node?.range?.[0]), values: own });
+  };
+
+  const leaf = (
+    key: SettingKey,
+    node: Node | undefined,
+    at: string,
+    into: Map<SettingKey, Written>,
+    shown: string,
+  ): void => {
     const { format } = settingOf(key);
-    if (node === undefined || (isScalar(node) && node.value === null)) {
-      values.set(key, { text: null, source: at });
+    if (isNothing(node)) {
+      into.set(key, { text: null, source: at });
       return;
     }
-    const text = format.list === true && isSeq(node) ? listText(node.items.map(resolve)) : textOf(node);
-    if (text !== undefined) values.set(key, { text, source: at });
-    else problems.push({ key, source: at, message: `wrong type: must be ${format.allowed}` });
+    const text =
+      format.list === true && isSeq(node)
+        ? listText((node as { items: unknown[] }).items.map(resolve))
+        : textOf(node);
+    if (text !== undefined) into.set(key, { text, source: at });
+    else problems.push({ key: shown, source: at, message: `wrong type: must be ${format.allowed}` });
   };
 
   section(document.contents ?? undefined, "");

@@ -122,6 +122,16 @@ export const FILE_NAME: Format<string> = {
   show: String,
 };
 
+export const CGROUP_PATH: Format<string> = {
+  allowed:
+    "the path of a cgroup below the root of its hierarchy, beginning with a slash; * is any part of a name",
+  parse: (text) =>
+    /^(\/[^/\p{Cc}]+)+$/u.test(text) && !/\/\.\.?(\/|$)/.test(text) && text.length < PATH_MAX
+      ? text
+      : undefined,
+  show: String,
+};
+
 export const REGULAR_EXPRESSION: Format<string> = {
   allowed: "a regular expression as JavaScript understands it",
   parse: (text) => {

@@ -3,8 +3,9 @@
  * problem of every source is reported at once.
  */
 import convict from "convict";
-import type { Config, HttpTlsConfig } from "./config.js";
-import { parseConfigFile, type Written } from "./file.js";
+import { resolveNodeId } from "../model/identity.js";
+import type { Config, HttpTlsConfig, WatchedTarget } from "./config.js";
+import { parseConfigFile, type Written, type WrittenTarget } from "./file.js";
 import { changeableByOthers, unfitForSecrets, type ReadGuarded } from "./guarded-file.js";
 import { ConfigError, type ConfigProblem, quoteValue } from "./problems.js";
 import {
@@ -17,6 +18,7 @@ import {
   type SettingValue,
 } from "./schema.js";
 import { readSecrets, type Secrets } from "./secrets.js";
+import { listedTargets, singleTarget } from "./targets.js";
 
 /** One setting of the command line. */
 export interface FlagSetting {
@@ -51,6 +53,8 @@ export interface LoadedConfig {
   readonly config: Config;
   /** In the order of declaration. */
   readonly values: readonly EffectiveValue[];
+  /** Whether the targets come from the list of the file, and not from target.* and node.*. */
+  readonly listed: boolean;
 }
 
 const DAY_MS = 86_400_000;
@@ -61,13 +65,18 @@ const UNREADABLE = Symbol("unreadable");
 type Values = { readonly [K in SettingKey]: SettingValue<K> };
 type Layer = ReadonlyMap<SettingKey, Written>;
 
+interface FileLayer {
+  readonly values: Layer;
+  readonly targets: readonly WrittenTarget[];
+}
+
 /**
  * Loads the configuration.
  * @throws ConfigError with all problems
  */
 export function loadConfig(input: ConfigInput): LoadedConfig {
   const problems: ConfigProblem[] = [];
-  const file = fileLayer(input, problems);
+  const { values: file, targets: list } = fileLayer(input, problems);
   const environment = environmentLayer(input.environment, problems);
   const flags = flagLayer(input.flags, problems);
 
@@ -84,15 +93,30 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
     const source = isSettingKey(problem.key ?? "") ? sourceOf(problem.key as SettingKey) : "default";
     problems.push({ ...problem, source });
   }
+  const targets = targetsOf(list, values, input.hostname, (key) => writtenOf(key)?.source, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
-  const config = toConfig(values, secrets, input.hostname);
+  const config = toConfig(values, secrets, targets, input.hostname);
+  const singleId = singleTarget(values, input.hostname).node.id;
   const effective = SETTING_KEYS.map((key): EffectiveValue => {
-    const value = key === "node.id" ? config.node.id : merged.get(key);
+    const value = key === "node.id" ? (values["node.id"] ?? singleId) : merged.get(key);
     const text = value === null ? undefined : settingOf(key).format.show(value);
     return { key, text, source: writtenOf(key)?.source ?? "default" };
   });
-  return { config, values: effective };
+  return { config, values: effective, listed: list.length > 0 };
+}
+
+function targetsOf(
+  list: readonly WrittenTarget[],
+  values: Values,
+  hostname: string,
+  sourceOf: (key: SettingKey) => string | undefined,
+  problems: ConfigProblem[],
+): readonly WatchedTarget[] {
+  if (list.length === 0) return [singleTarget(values, hostname)];
+  const listed = listedTargets(list, values, hostname, sourceOf);
+  problems.push(...listed.problems);
+  return listed.targets;
 }
 
 /** What the files say that the settings name; nothing of those whose name is bad. */
@@ -109,7 +133,7 @@ function namedFiles(values: Values, bad: ReadonlySet<SettingKey>, input: ConfigI
   return readSecrets(files, input.readFile, input.ownIds);
 }
 
-function fileLayer({ file, readFile, ownIds }: ConfigInput, problems: ConfigProblem[]): Layer {
+function fileLayer({ file, readFile, ownIds }: ConfigInput, problems: ConfigProblem[]): FileLayer {
   let found: ReturnType<ReadGuarded>;
   try {
     found = readFile(file.path);
@@ -122,7 +146,7 @@ function fileLayer({ file, readFile, ownIds }: ConfigInput, problems: ConfigProb
         message: `cannot be read: ${code ?? message}`,
       });
     }
-    return new Map();
+    return { values: new Map(), targets: [] };
   }
   const content = parseConfigFile(file.path, found.text);
   problems.push(...content.problems);
@@ -133,7 +157,7 @@ function fileLayer({ file, readFile, ownIds }: ConfigInput, problems: ConfigProb
   if (unsafe !== undefined) {
     problems.push({ key: undefined, source: `file ${file.path}`, message: unsafe });
   }
-  return content.values;
+  return content;
 }
 
 function environmentLayer(environment: ConfigInput["environment"], problems: ConfigProblem[]): Layer {
@@ -268,21 +292,18 @@ function contradictions(
   return problems;
 }
 
-function toConfig(values: Values, secrets: Secrets, hostname: string): Config {
+function toConfig(
+  values: Values,
+  secrets: Secrets,
+  targets: readonly WatchedTarget[],
+  hostname: string,
+): Config {
   const listen = values["http.listen"];
+  const first = targets[0] ?? singleTarget(values, hostname);
   const config: Config = {
     intervalMs: values.interval,
-    node: {
-      id: values["node.id"] ?? `${hostname}:17912`,
-      cluster: values["node.cluster"],
-      role: values["node.role"],
-      type: values["node.type"],
-    },
-    target: {
-      name: values["target.name"],
-      command: values["target.command"] ?? undefined,
-      pid: values["target.pid"] ?? undefined,
-    },
+    node: { ...first.node, id: resolveNodeId(first.node.id, hostname) },
+    targets,
     kernel: { tier: values["kernel.tier"], allowDegraded: values["kernel.allow_degraded"] },
     banyandb: {
       endpoints: values["banyandb.endpoints"],

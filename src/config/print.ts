@@ -1,5 +1,6 @@
 /** The effective configuration as a YAML file, each value with its source, secrets masked. */
 import { Document, Scalar } from "yaml";
+import type { WatchedTarget } from "./config.js";
 import type { LoadedConfig } from "./load.js";
 import { settingOf } from "./schema.js";
 
@@ -7,15 +8,29 @@ import { settingOf } from "./schema.js";
 const MASK = "********";
 
 /** The configuration as YAML; with the secrets filled in it can be used as a file. */
-export function maskedConfig({ values }: Pick<LoadedConfig, "values">): string {
+export function maskedConfig({ values, listed, config }: LoadedConfig): string {
   const document = new Document({});
-  for (const { key, text, source } of values) {
+  const shown = listed ? values.filter(({ key }) => !key.startsWith("target.")) : values;
+  for (const { key, text, source } of shown) {
     const { sensitive } = settingOf(key);
     const scalar = new Scalar(text === undefined ? null : sensitive === true ? MASK : plain(text));
     scalar.comment = ` ${source}`;
     document.setIn(key.split("."), scalar);
   }
+  if (listed) document.set("targets", config.targets.map(asWritten));
   return document.toString({ lineWidth: 0 });
+}
+
+/** An item of the list as a file has it. */
+function asWritten({ select, node }: WatchedTarget): object {
+  const { name, command, cgroup, pid } = select;
+  return {
+    ...(name !== "" && { name }),
+    ...(command && { command }),
+    ...(cgroup && { cgroup }),
+    ...(pid && { pid }),
+    node,
+  };
 }
 
 /** Numbers and switches without quotes. */

@@ -25,7 +25,7 @@ export interface Reload {
   /** Keys that have another value now. */
   readonly changed: readonly SettingKey[];
   /** Keys whose new value needs a restart. */
-  readonly needRestart: readonly SettingKey[];
+  readonly needRestart: readonly (SettingKey | "targets")[];
 }
 
 /** Compares by the values as they are written; a secret file that was rewritten is no change of a key. */
@@ -49,6 +49,15 @@ export function planReload(running: LoadedConfig, wanted: LoadedConfig): Reload 
       banyandb: { ...running.config.banyandb, endpoints, username, password, passwordFile, tls },
     },
     changed: differing.filter((key) => RELOADABLE.includes(key)),
-    needRestart: differing.filter((key) => !RELOADABLE.includes(key)),
+    needRestart: [
+      ...differing.filter((key) => !RELOADABLE.includes(key)),
+      ...(otherTargets(running, wanted) ? (["targets"] as const) : []),
+    ],
   };
+}
+
+/** Of the list; the single target has keys that tell. */
+function otherTargets(running: LoadedConfig, wanted: LoadedConfig): boolean {
+  if (!running.listed && !wanted.listed) return false;
+  return JSON.stringify(running.config.targets) !== JSON.stringify(wanted.config.targets);
 }

@@ -4,6 +4,7 @@
  */
 import { TIER_NAMES, type TierChoice } from "./config.js";
 import {
+  CGROUP_PATH,
   CREDENTIAL,
   duration,
   ENDPOINTS,
@@ -45,7 +46,7 @@ const node = (what: string): Setting<string> => ({
   default: "n/a",
 });
 
-/** Keys as they are written in the file, sections joined by a dot. */
+/** Keys as they are written in the file, sections joined by a dot; beside them the file may have a list `targets`. */
 export const SETTINGS = {
   interval: {
     doc: "Time between two read-outs of the kernel counters, and so between two rows of a series",
@@ -54,7 +55,7 @@ export const SETTINGS = {
   } satisfies Setting<number>,
 
   "node.id": {
-    doc: "Unique identity of the watched BanyanDB, the first tag of every row",
+    doc: "Unique identity of the watched BanyanDB, the first tag of every row; {hostname} is the host name of its process",
     format: TEXT,
     default: null,
     absence: "the host name with :17912, the gRPC port of BanyanDB",
@@ -74,11 +75,17 @@ export const SETTINGS = {
     default: null,
     absence: "target.name decides",
   } as Setting<string | null>,
-  "target.pid": {
-    doc: "Watch this one process, instead of target.command and target.name",
-    format: wholeNumber(1, PID_MAX),
+  "target.cgroup": {
+    doc: "Watch the processes in this cgroup and below, instead of target.command and target.name",
+    format: CGROUP_PATH,
     default: null,
     absence: "target.command or target.name decides",
+  } as Setting<string | null>,
+  "target.pid": {
+    doc: "Watch this one process, instead of all the above",
+    format: wholeNumber(1, PID_MAX),
+    default: null,
+    absence: "target.cgroup, target.command or target.name decides",
   } as Setting<number | null>,
 
   "kernel.tier": {

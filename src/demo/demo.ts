@@ -7,6 +7,7 @@ import { measureNamed } from "../agent-samples.js";
 import { readBack, type StoredRows } from "../banyandb/read-back.js";
 import { openTransport } from "../banyandb/transport.js";
 import type { Config } from "../config/config.js";
+import { identityTags } from "../config/targets.js";
 import { startEmbedded } from "../embedded/server.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
@@ -50,7 +51,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const config: Config = {
     ...options.config,
     intervalMs: Math.min(options.config.intervalMs, INTERVAL_MAX_MS),
-    target: target.config,
+    ...target.config,
     banyandb: { ...options.config.banyandb, endpoints: [sink.address] },
   };
   try {
@@ -130,14 +131,13 @@ function pause(durationMs: number | undefined, stop: AbortSignal): Promise<void>
 
 async function query(config: Config, schema: Schema, fromMs: number): Promise<StoredRows> {
   const transport = openTransport(config.banyandb);
-  const { id, cluster, role, type } = config.node;
   try {
     return await readBack({
       transport,
       group: config.banyandb.group,
       groupSpec: schema.group,
       measure: measureNamed(schema, "page_cache"),
-      identity: [id, cluster, role, type],
+      identity: identityTags(config.node),
       fromMs,
       toMs: Date.now() + INTERVAL_MAX_MS,
     });

@@ -2,14 +2,15 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Config } from "../config/config.js";
+import type { Config, NodeConfig } from "../config/config.js";
 import { packageRoot } from "../config/schema-files.js";
 import { loadAddon } from "../kernel/addon.js";
 import { openKernel } from "../kernel/open-kernel.js";
 import type { Log } from "../model/log.js";
 
 export interface DemoTarget {
-  readonly config: Config["target"];
+  /** What of the configuration it decides. */
+  readonly config: Pick<Config, "targets" | "node">;
   /** For people. */
   readonly description: string;
   readonly pids: readonly number[];
@@ -25,14 +26,17 @@ const WORKLOAD_DIRECTORY = "/var/tmp";
 /**
  * @throws KernelError where nothing can be measured
  */
-export async function findDemoTarget({ target, kernel: { tier } }: Config, log: Log): Promise<DemoTarget> {
-  const kernel = openKernel(loadAddon(packageRoot()), { target, tier }, log);
+export async function findDemoTarget(
+  { targets: watched, node, kernel: { tier } }: Config,
+  log: Log,
+): Promise<DemoTarget> {
+  const kernel = openKernel(loadAddon(packageRoot()), { targets: watched, tier }, log);
   kernel.follow();
   const { targets } = kernel.status();
   kernel.close();
-  if (targets.length === 0) return startWorkload();
+  if (targets.length === 0) return startWorkload(node);
   return {
-    config: target,
+    config: { targets: watched, node },
     description: targets.map(({ command }) => command).join(", "),
     pids: targets.map(({ pid }) => pid),
     start: () => undefined,
@@ -40,14 +44,14 @@ export async function findDemoTarget({ target, kernel: { tier } }: Config, log: 
   };
 }
 
-async function startWorkload(): Promise<DemoTarget> {
+async function startWorkload(node: NodeConfig): Promise<DemoTarget> {
   const script = fileURLToPath(new URL("./sample-workload.js", import.meta.url));
   const child = fork(script, [WORKLOAD_DIRECTORY], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const exited = once(child, "exit");
   await Promise.race([once(child, "message"), exited.then(() => Promise.reject(workloadDied(child)))]);
   const pid = child.pid ?? 0;
   return {
-    config: { name: "", command: undefined, pid },
+    config: { targets: [{ select: { name: "", command: undefined, cgroup: undefined, pid }, node }], node },
     description: "sample workload",
     pids: [pid],
     start: () => {

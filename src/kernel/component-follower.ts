@@ -1,24 +1,34 @@
-/** Keeps the kernel's directories in step with those of the target on disk. */
+/** Keeps the kernel's directories in step with those of the targets on disk. */
 import type { Log } from "../model/log.js";
 import type { KernelDirectory, NativeAddon, NativeProbe } from "./addon.js";
-import { kernelNames, createComponentTable, type Component } from "./components.js";
+import { kernelNames, createComponentTable, type ComponentTable } from "./components.js";
 import { scanDirectories, seedFiles, type FoundDirectory } from "./component-scan.js";
 import { processNames } from "./proc-files.js";
-import type { Target } from "./targets.js";
+import type { IdentifiedTarget } from "./exec-entries.js";
 
-export interface ComponentFollower {
+export interface ComponentFollower extends Pick<ComponentTable, "describe" | "identityOf" | "used"> {
   /** Looks at the directories of these processes again, where it is time to. */
-  follow(targets: readonly Target[]): void;
-  readonly describe: (component: number) => Component;
-  /** Components from here on were never given away. */
-  readonly used: () => number;
+  follow(targets: readonly IdentifiedTarget[]): void;
 }
 
 /** A new group is in the right catalog at once, and in its own component after this. */
 const SCAN_MS = 5000;
 
-export function followComponents(addon: NativeAddon, native: NativeProbe, log: Log): ComponentFollower {
-  const table = createComponentTable(addon, 1);
+/** A directory, and through whose eyes it was found. */
+interface Found {
+  readonly pid: number;
+  readonly identity: number;
+  readonly directory: FoundDirectory;
+}
+
+/** @param identities targets that there may be */
+export function followComponents(
+  addon: NativeAddon,
+  native: NativeProbe,
+  identities: number,
+  log: Log,
+): ComponentFollower {
+  const table = createComponentTable(addon, identities);
   const seeded = new Set<string>();
   let known = "";
   let scannedMs = -Infinity;
@@ -27,31 +37,35 @@ export function followComponents(addon: NativeAddon, native: NativeProbe, log: L
 
   return {
     follow(targets) {
-      const who = targets.map(({ task }) => `${task.tgid} ${task.startTimeNs}`).join();
+      const who = targets.map(({ task, identity }) => `${task.tgid} ${task.startTimeNs} ${identity}`).join();
       const nowMs = performance.now();
       if (targets.length === 0 || (who === scannedFor && nowMs - scannedMs < SCAN_MS)) return;
       scannedMs = nowMs;
       scannedFor = who;
-      const found = targets.flatMap(({ task }) =>
-        scanDirectories(task.pid, processNames(task).commandLine).map((directory) => ({
-          pid: task.pid,
-          directory,
-        })),
+      const found = ownedOnce(
+        targets.flatMap(({ task, identity }) =>
+          scanDirectories(task.pid, processNames(task).commandLine).map((directory): Found => ({
+            pid: task.pid,
+            identity,
+            directory,
+          })),
+        ),
       );
       const key = found
-        .map(({ directory }) => `${directory.dev}:${directory.ino}:${directory.dbGroup}`)
+        .map(({ identity, directory }) => `${keyOf(directory)}:${directory.dbGroup}:${identity}`)
         .join();
       if (key === known) return;
       known = key;
-      tellKernel(found.map(({ directory }) => kernelDirectory(directory)));
-      for (const { pid, directory } of found) seedOnce(pid, directory);
+      tellKernel(found.map(kernelDirectory));
+      found.forEach(seedOnce);
     },
     describe: table.describe,
+    identityOf: table.identityOf,
     used: table.used,
   };
 
-  function kernelDirectory({ ino, dev, ...names }: FoundDirectory): KernelDirectory {
-    return { ino, dev, base: table.baseOf(0, names), identity: 0 };
+  function kernelDirectory({ identity, directory: { ino, dev, ...names } }: Found): KernelDirectory {
+    return { ino, dev, base: table.baseOf(identity, names), identity };
   }
 
   function tellKernel(directories: readonly KernelDirectory[]): void {
@@ -65,10 +79,25 @@ export function followComponents(addon: NativeAddon, native: NativeProbe, log: L
   }
 
   /** Files of a directory that is seen for the first time may have been cached before. */
-  function seedOnce(pid: number, directory: FoundDirectory): void {
-    const key = `${directory.dev}:${directory.ino}`;
+  function seedOnce(found: Found): void {
+    const key = keyOf(found.directory);
     if (seeded.has(key)) return;
     seeded.add(key);
-    seedFiles(native, pid, directory, kernelDirectory(directory));
+    seedFiles(native, found.pid, found.directory, kernelDirectory(found));
   }
+}
+
+function keyOf({ dev, ino }: FoundDirectory): string {
+  return `${dev}:${ino}`;
+}
+
+/** A directory of several targets, as where two run with BanyanDB's default root, stays that of the first. */
+function ownedOnce(found: readonly Found[]): Found[] {
+  const owners = new Map<string, number>();
+  return found.filter(({ identity, directory }) => {
+    const key = keyOf(directory);
+    const owner = owners.get(key) ?? identity;
+    owners.set(key, owner);
+    return owner === identity;
+  });
 }

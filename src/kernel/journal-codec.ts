@@ -3,7 +3,7 @@
  * sidecar of another version reads it right. Pure.
  */
 import type { Schema } from "../model/measure.js";
-import type { Sample, Tick } from "../model/tick.js";
+import type { Identity, Sample, Tick } from "../model/tick.js";
 import { createByteReader, type ByteReader, type ByteWriter } from "./byte-writer.js";
 import {
   createSeriesTable,
@@ -38,8 +38,8 @@ export interface JournalState {
 interface Names {
   readonly facts: JournalFacts;
   readonly measures: readonly StoredMeasure[];
-  /** Number of the measure, then the tags. */
-  readonly series: readonly (readonly [number, ...string[]])[];
+  /** Number of the measure, the identity where it is not the sidecar's own, then the tags. */
+  readonly series: readonly (readonly [number, Identity | null, ...string[]])[];
 }
 
 /** Encodes one tick, for `encodeState`. */
@@ -76,7 +76,7 @@ export function encodeState(
   const names: Names = {
     facts,
     measures: measures.map(({ name, sources }) => ({ name, sources: sources.map((source) => source.name) })),
-    series: all.map(({ measure, tags }) => [measures.indexOf(measure), ...tags]),
+    series: all.map(({ measure, identity, tags }) => [measures.indexOf(measure), identity ?? null, ...tags]),
   };
   const json = new TextEncoder().encode(JSON.stringify(names));
   writer.reset();
@@ -100,12 +100,12 @@ export function decodeState(bytes: Uint8Array, schema: Schema): JournalState {
   const names = JSON.parse(new TextDecoder().decode(reader.bytes(reader.varint()))) as Names;
   const measures = names.measures.map((stored) => ({ stored, now: sourcePlaces(schema, stored) }));
   const series = createSeriesTable();
-  const stored = names.series.map(([measure, ...tags]): StoredSeries => {
+  const stored = names.series.map(([measure, identity, ...tags]): StoredSeries => {
     const { stored, now } = measures[measure] ?? { stored: { name: "", sources: [] }, now: undefined };
     return {
       width: stored.sources.length,
       places: now?.places ?? [],
-      series: now && series.of({ measure: now.measure, tags }),
+      series: now && series.of({ measure: now.measure, identity: identity ?? undefined, tags }),
     };
   });
   for (const { width, places, series: known } of stored) {
@@ -151,5 +151,7 @@ function decodeSample(reader: ByteReader, stored: readonly StoredSeries[]): Samp
     const place = places[i] ?? -1;
     if (place >= 0) values[place] = value;
   }
-  return series && { measure: series.measure, tags: series.tags, values };
+  if (!series) return undefined;
+  const { measure, identity, tags } = series;
+  return { measure, tags, values, ...(identity && { identity }) };
 }

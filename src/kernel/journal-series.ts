@@ -1,10 +1,11 @@
 /** The series of the journal: each has a number, and the sum of what is settled of each of its sources. Pure. */
 import type { MeasureSpec, Schema } from "../model/measure.js";
-import { seriesKey, type Sample } from "../model/tick.js";
+import { seriesKey, type Identity, type Sample } from "../model/tick.js";
 
 export interface JournalSeries {
   readonly index: number;
   readonly measure: MeasureSpec;
+  readonly identity?: Identity | undefined;
   readonly tags: readonly string[];
   /** One per `measure.sources`; 0 for those that are not summed. Modulo 2^64. */
   readonly settled: BigInt64Array;
@@ -12,8 +13,8 @@ export interface JournalSeries {
 
 export interface SeriesTable {
   /** The series of a sample; a new one where there is none yet. */
-  of(sample: Pick<Sample, "measure" | "tags">): JournalSeries;
-  find(measure: MeasureSpec, tags: readonly string[]): JournalSeries | undefined;
+  of(sample: Pick<Sample, "measure" | "identity" | "tags">): JournalSeries;
+  find(measure: MeasureSpec, tags: readonly string[], identity?: Identity): JournalSeries | undefined;
   at(index: number): JournalSeries | undefined;
   all(): readonly JournalSeries[];
   /** Bytes of the names of all series, and of their sums. */
@@ -28,18 +29,18 @@ export function createSeriesTable(): SeriesTable {
   const all: JournalSeries[] = [];
   let bytes = 0;
   return {
-    of({ measure, tags }) {
-      const key = seriesKey({ measure, tags });
+    of({ measure, identity, tags }) {
+      const key = seriesKey({ measure, identity, tags });
       const known = byKey.get(key);
       if (known) return known;
       const settled = new BigInt64Array(measure.sources.length);
-      const series = { index: all.length, measure, tags, settled };
+      const series = { index: all.length, measure, tags, settled, ...(identity && { identity }) };
       all.push(series);
       byKey.set(key, series);
-      bytes += ROW_BYTES + JSON.stringify(tags).length * 3 + settled.byteLength;
+      bytes += ROW_BYTES + JSON.stringify([identity, tags]).length * 3 + settled.byteLength;
       return series;
     },
-    find: (measure, tags) => byKey.get(seriesKey({ measure, tags })),
+    find: (measure, tags, identity) => byKey.get(seriesKey({ measure, identity, tags })),
     at: (index) => all[index],
     all: () => all,
     bytes: () => bytes,

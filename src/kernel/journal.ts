@@ -116,8 +116,8 @@ export function openJournal(memory: JournalMemory, schema: Schema): Journal {
         const into = sums[series.of(sample).index];
         if (into) bookSample(into, sample, 1n);
       }
-    return (measure, tags, source) => {
-      const known = series.find(measure, tags);
+    return (measure, tags, source, identity) => {
+      const known = series.find(measure, tags, identity);
       const place = measure.sources.findIndex(({ name }) => name === source);
       return (known && sums[known.index]?.[place]) ?? 0n;
     };

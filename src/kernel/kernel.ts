@@ -1,20 +1,35 @@
 /** What the agent knows of the kernel side, whichever tier it is. */
+import type { NodeConfig } from "../config/config.js";
 import type { CounterLayout } from "../model/counters.js";
 import type { KernelStatus } from "../model/status.js";
 import type { Component } from "./components.js";
 import type { PressureFiles } from "./pressure-files.js";
 import type { StorageBytes } from "./storage-bytes.js";
 
+/** Counters by name. */
+export type NamedCounters = Readonly<Record<string, bigint>>;
+
+/** Memory pressure, as programs count it and as the kernel's files have it. */
+export interface PressureReading {
+  readonly counted: NamedCounters;
+  readonly files: PressureFiles;
+}
+
+/** What is counted for an identity beside its components. */
+export interface IdentityReading {
+  readonly pressure: PressureReading;
+  /** By advice. */
+  readonly hints: Readonly<Record<string, NamedCounters>>;
+  readonly storage: StorageBytes;
+}
+
 /** Everything that one read-out gives; all numbers only grow. */
 export interface KernelReading {
   /** `[component][counter]` for the components in use. */
   readonly counters: BigUint64Array;
-  /** Of the target and of the node, by name. */
-  readonly pressure: Readonly<Record<"target" | "node", Readonly<Record<string, bigint>>>>;
-  /** Of each advice, by name. */
-  readonly hints: Readonly<Record<string, Readonly<Record<string, bigint>>>>;
-  readonly pressureFiles: Readonly<Record<"target" | "node", PressureFiles>>;
-  readonly storage: StorageBytes;
+  /** By number, as `Kernel.identities()` at that moment. */
+  readonly identities: readonly IdentityReading[];
+  readonly node: PressureReading;
 }
 
 export interface Kernel {
@@ -23,10 +38,14 @@ export interface Kernel {
   readonly available: ReadonlySet<string>;
   /** Names of a component number. */
   describe(component: number): Component;
+  /** Number of the identity that a component belongs to. */
+  identityOf(component: number): number;
+  /** Those that there are so far, by number: the configured ones first. A number never changes its meaning. */
+  identities(): readonly NodeConfig[];
   read(): KernelReading;
   /** Begins a new interval for what is counted once in an interval. */
   nextInterval(): void;
-  /** Looks for the target's processes and directories again. */
+  /** Looks for the targets' processes and directories again. */
   follow(): void;
   status(): KernelStatus;
   /** Ends the counting; what was counted can still be read. */

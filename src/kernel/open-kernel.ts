@@ -1,42 +1,43 @@
 /** Opens the kernel side: facts, choice of programs, effect. */
-import type { Config, TierChoice } from "../config/config.js";
+import type { TierChoice, WatchedTarget } from "../config/config.js";
 import type { Log } from "../model/log.js";
 import type { ProbeStatus } from "../model/status.js";
 import type { KernelFacts, NativeAddon, NativeProbe, Task } from "./addon.js";
 import { availableCounters, choosePrograms, missingPrograms, type Choice } from "./choose.js";
 import { followComponents } from "./component-follower.js";
 import { KernelError } from "./errors.js";
+import { firstPid, targetStatus } from "./identified-status.js";
+import { identitiesMax } from "./identities.js";
 import type { Kernel } from "./kernel.js";
 import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
 import { followProcesses } from "./process-follower.js";
 import { openProcfs } from "./procfs-kernel.js";
-import { trackStorage } from "./storage-bytes.js";
-import { COMM_LENGTH } from "./targets.js";
+import { NO_BYTES, trackStorage } from "./storage-bytes.js";
 
 /** Counter of events that were lost for want of memory; the others are lost to recursion. */
 const EVENTS_WITHOUT_STATE = "events_without_state";
 const ENDED_STORAGE = { read: "ended_storage_read_bytes", write: "ended_storage_write_bytes" } as const;
 
 /**
- * Opens the kernel side for the configured target.
+ * Opens the kernel side for the configured targets.
  * @throws KernelError where nothing can be measured; code EPERM or EACCES where that is for want of permission
  */
 export function openKernel(
   addon: NativeAddon,
-  { target, tier }: { readonly target: Config["target"]; readonly tier: TierChoice },
+  { targets, tier }: { readonly targets: readonly WatchedTarget[]; readonly tier: TierChoice },
   log: Log,
 ): Kernel {
   const facts = probe(addon);
   const choice = choosePrograms(facts, tier);
   if (choice.tier === "none") throw nothingMeasured(facts, choice);
-  if (choice.tier === "procfs") return openProcfs(target, log);
+  if (choice.tier === "procfs") return openProcfs(targets, log);
   let native: NativeProbe;
   try {
     native = addon.open({ programs: choice.programs, spare: choice.spare });
   } catch (error) {
     throw KernelError.from(error, "load", "BPF programs");
   }
-  return attachedKernel(addon, native, { facts, choice, target, log });
+  return attachedKernel(addon, native, { facts, choice, targets, log });
 }
 
 function probe(addon: NativeAddon): KernelFacts {
@@ -60,25 +61,30 @@ function nothingMeasured(facts: KernelFacts, choice: Choice): KernelError {
 function attachedKernel(
   addon: NativeAddon,
   native: NativeProbe,
-  { facts, choice, target, log }: { facts: KernelFacts; choice: Choice; target: Config["target"]; log: Log },
+  {
+    facts,
+    choice,
+    targets,
+    log,
+  }: { facts: KernelFacts; choice: Choice; targets: readonly WatchedTarget[]; log: Log },
 ): Kernel {
   const probes = () => probeStatus(facts, choice, native);
-  const storage = trackStorage(storageBytesOf, true);
-  const components = followComponents(addon, native, log);
+  const storage = Array.from({ length: addon.identitiesMax }, () => trackStorage(storageBytesOf, true));
+  const components = followComponents(addon, native, identitiesMax(targets, addon.identitiesMax), log);
   const processes = followProcesses(
     {
       tasks: () => tasksOf(native),
-      setTargets: (tgids) => {
-        native.setTargets(tgids);
+      setTargets: (tgids, identities) => {
+        native.setTargets(tgids, identities);
       },
-      targetsMax: addon.targetsMax,
+      setExecEntries: (entries) => {
+        native.setExecEntries(entries);
+      },
+      ...addon,
     },
-    target,
+    targets,
     log,
   );
-  // Only a name can be told at the execve; a pid or a command line is found by looking.
-  if (target.pid === undefined && target.command === undefined)
-    native.setExecEntries([{ name: target.name.slice(0, COMM_LENGTH), cgroup: 0n, identity: 0 }]);
   if (choice.useRecords) native.useRecords();
   const counterAt = (name: string) => addon.counterNames.indexOf(name);
   const readCounters = () => {
@@ -115,6 +121,8 @@ function attachedKernel(
     layout: { names: addon.counterNames, components: addon.componentsMax },
     available: availableCounters(attached),
     describe: components.describe,
+    identityOf: components.identityOf,
+    identities: processes.identities.known,
     read() {
       const counters = readCounters();
       const pressure = readRows(addon.identitiesMax + 1, addon.pressureNames, (into) => {
@@ -123,20 +131,35 @@ function attachedKernel(
       const hints = readRows(addon.identitiesMax * addon.adviceNames.length, addon.hintNames, (into) => {
         native.readHints(into);
       });
-      const ended = (name: string) => BigInt.asIntN(64, counters[counterAt(name)] ?? 0n);
+      const ended = (identity: number, name: string) =>
+        BigInt.asIntN(64, counters[identity * addon.counterNames.length + counterAt(name)] ?? 0n);
       return {
         counters,
-        pressure: { target: pressure[0] ?? {}, node: pressure.at(-1) ?? {} },
-        hints: Object.fromEntries(addon.adviceNames.map((advice, i) => [advice, hints[i] ?? {}])),
-        pressureFiles: { target: cgroupPressure(processes.targets()[0]?.task.pid), node: nodePressure() },
-        storage: storage.total({ read: ended(ENDED_STORAGE.read), write: ended(ENDED_STORAGE.write) }),
+        identities: processes.identities.known().map((_, identity) => ({
+          pressure: {
+            counted: pressure[identity] ?? {},
+            files: cgroupPressure(firstPid(processes.targets(), identity)),
+          },
+          hints: Object.fromEntries(
+            addon.adviceNames.map((advice, i) => [
+              advice,
+              hints[identity * addon.adviceNames.length + i] ?? {},
+            ]),
+          ),
+          storage:
+            storage[identity]?.total({
+              read: ended(identity, ENDED_STORAGE.read),
+              write: ended(identity, ENDED_STORAGE.write),
+            }) ?? NO_BYTES,
+        })),
+        node: { counted: pressure.at(-1) ?? {}, files: nodePressure() },
       };
     },
     nextInterval() {
       native.nextInterval();
     },
     follow() {
-      for (const { task } of processes.follow()) storage.add(task);
+      for (const { task, identity } of processes.follow()) storage[identity]?.add(task);
       components.follow(processes.targets());
       preferLossless();
     },
@@ -144,7 +167,7 @@ function attachedKernel(
       tier: choice.tier,
       probes: probes(),
       eventsMissed: eventsMissed(),
-      targets: processes.targets().map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
+      ...targetStatus(processes),
     }),
     detach() {
       native.detach();

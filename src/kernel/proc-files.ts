@@ -1,6 +1,7 @@
 /** What /proc and the cgroups tell: about a process, and about the node. */
-import { readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import type { Task } from "./addon.js";
+import { parseCountedCgroup } from "./cgroup-paths.js";
 import { parseMounts } from "./device-numbers.js";
 import { parseCgroupPath, readPressureFiles, type PressureFiles } from "./pressure-files.js";
 import { parseProcIo, type StorageBytes } from "./storage-bytes.js";
@@ -11,7 +12,11 @@ const DELETED = " (deleted)";
 
 /** Names of a process; a part that is gone or forbidden is empty, for the process may have just ended. */
 export function processNames({ pid }: Pick<Task, "pid">): ProcessNames {
-  return { executable: executableName(pid), commandLine: commandLine(pid) };
+  return {
+    executable: executableName(pid),
+    commandLine: commandLine(pid),
+    cgroup: parseCountedCgroup(readOrEmpty(`/proc/${pid}/cgroup`)),
+  };
 }
 
 function executableName(pid: number): string {
@@ -26,6 +31,20 @@ function executableName(pid: number): string {
 function commandLine(pid: number): string[] {
   const words = readOrEmpty(`/proc/${pid}/cmdline`).split("\0");
   return words.at(-1) === "" ? words.slice(0, -1) : words;
+}
+
+/**
+ * Number of a cgroup, as the kernel's events show it: its inode number (kernel: include/linux/kernfs.h). Undefined
+ * where there is none, or the hierarchy is not mounted here.
+ */
+export function cgroupId(path: string): bigint | undefined {
+  // The root of a mounted version 2 has this file; else the memory controller is in a hierarchy of its own.
+  const root = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+  try {
+    return statSync(`${root}${path}`, { bigint: true }).ino;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Nanoseconds of a clock tick of /proc/PID/stat (USER_HZ, which is 100 on all of Linux). */

@@ -3,9 +3,11 @@
  * page is seen. What a process moved in the last second of its life is lost.
  */
 import { readdirSync } from "node:fs";
-import type { TargetConfig } from "../config/config.js";
+import type { WatchedTarget } from "../config/config.js";
+import { IDENTITIES_MAX } from "../model/identity.js";
 import type { Log } from "../model/log.js";
 import type { Task } from "./addon.js";
+import { firstPid, targetStatus } from "./identified-status.js";
 import type { Kernel } from "./kernel.js";
 import { cgroupPressure, nodePressure, storageBytesOf, taskOf } from "./proc-files.js";
 import { followProcesses } from "./process-follower.js";
@@ -19,30 +21,41 @@ const PROBE = {
   reason: "tier procfs uses no program: pages are not seen, only bytes and memory pressure",
 };
 
-export function openProcfs(target: TargetConfig, log: Log): Kernel {
-  const storage = trackStorage(storageBytesOf, false);
-  const source = { tasks: listTasks, setTargets: () => undefined, targetsMax: Infinity };
-  const processes = followProcesses(source, target, log);
+export function openProcfs(watched: readonly WatchedTarget[], log: Log): Kernel {
+  const source = {
+    tasks: listTasks,
+    setTargets: () => undefined,
+    setExecEntries: () => undefined,
+    targetsMax: Infinity,
+    identitiesMax: IDENTITIES_MAX,
+    execEntriesMax: 0,
+  };
+  const processes = followProcesses(source, watched, log);
+  const storage = Array.from({ length: IDENTITIES_MAX }, () => trackStorage(storageBytesOf, false));
   return {
     layout: { names: [], components: 0 },
     available: new Set(["storage_read_bytes", "storage_write_bytes"]),
     describe: () => NOTHING,
+    identityOf: () => 0,
+    identities: processes.identities.known,
     read: () => ({
       counters: new BigUint64Array(),
-      pressure: { target: {}, node: {} },
-      hints: {},
-      pressureFiles: { target: cgroupPressure(processes.targets()[0]?.task.pid), node: nodePressure() },
-      storage: storage.total(NO_BYTES),
+      identities: processes.identities.known().map((_, identity) => ({
+        pressure: { counted: {}, files: cgroupPressure(firstPid(processes.targets(), identity)) },
+        hints: {},
+        storage: storage[identity]?.total(NO_BYTES) ?? NO_BYTES,
+      })),
+      node: { counted: {}, files: nodePressure() },
     }),
     nextInterval: () => undefined,
     follow() {
-      for (const { task } of processes.follow()) storage.add(task);
+      for (const { task, identity } of processes.follow()) storage[identity]?.add(task);
     },
     status: () => ({
       tier: "procfs",
       probes: [PROBE],
       eventsMissed: 0,
-      targets: processes.targets().map(({ task, command }) => ({ pid: task.pid, tgid: task.tgid, command })),
+      ...targetStatus(processes),
     }),
     detach: () => undefined,
     close: () => undefined,

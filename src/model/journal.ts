@@ -1,6 +1,6 @@
 /** What outlives a crash of the sidecar, as the layers see it. Pure. */
 import type { MeasureSpec } from "./measure.js";
-import type { Tick } from "./tick.js";
+import type { Identity, Tick } from "./tick.js";
 
 /** The journal, as delivery sees it. A tick is known by its version. */
 export interface TickJournal {
@@ -23,4 +23,9 @@ export interface Resumption {
 }
 
 /** What all ticks so far have counted of one source of a series. */
-export type Taken = (measure: MeasureSpec, tags: readonly string[], source: string) => bigint;
+export type Taken = (
+  measure: MeasureSpec,
+  tags: readonly string[],
+  source: string,
+  identity?: Identity,
+) => bigint;

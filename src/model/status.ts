@@ -16,6 +16,8 @@ export interface TargetProcess {
   /** Process id as the kernel counts it. */
   readonly tgid: number;
   readonly command: string;
+  /** Node id under which it is counted. */
+  readonly nodeId: string;
 }
 
 export interface KernelStatus {
@@ -25,6 +27,8 @@ export interface KernelStatus {
   /** Events that a probe could not count, since the start. */
   readonly eventsMissed: number;
   readonly targets: readonly TargetProcess[];
+  /** Node ids whose processes run and are not counted, since no more can be told apart. */
+  readonly refused: readonly string[];
 }
 
 /** Points by what became of them; collected = the sum of the others but `resent` and `unstored`. */
@@ -111,6 +115,7 @@ export interface SidecarStatus {
   readonly lastTickAgeMs: number | undefined;
   /** What was lost in the last 10 intervals. */
   readonly recent: { readonly eventsMissed: number; readonly rejected: number; readonly dropped: number };
+  /** Of the sidecar's own rows. */
   readonly identity: Readonly<Record<string, string>>;
   readonly kernel: KernelStatus;
   readonly delivery: DeliveryStatus | undefined;

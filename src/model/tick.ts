@@ -4,9 +4,14 @@
  */
 import { INTERVAL_SOURCE, type MeasureSpec } from "./measure.js";
 
+/** Values of the group's identity tags, in their order; the first one is unique. */
+export type Identity = readonly string[];
+
 /** One future row: the sources of one series of one measure. */
 export interface Sample {
   readonly measure: MeasureSpec;
+  /** Whom it is about; absent: the sidecar's own identity, which the delivery knows. */
+  readonly identity?: Identity | undefined;
   /** Values of `measure.tags`, same order; the identity tags are not part of a sample. */
   readonly tags: readonly string[];
   /** One value per `measure.sources`, same order; NaN means absent. `interval_ms` stays NaN: the tick has it. */
@@ -27,9 +32,10 @@ export function makeSample(
   measure: MeasureSpec,
   tags: readonly string[],
   valueOf: (source: string) => number | undefined,
+  identity?: Identity,
 ): Sample {
   const values = Float64Array.from(measure.sources, ({ name }) => valueOf(name) ?? Number.NaN);
-  return { measure, tags, values };
+  return { measure, tags, values, ...(identity && { identity }) };
 }
 
 /** Whether a sample has anything to say: some summed source is not zero, or it is a heartbeat. */
@@ -40,9 +46,13 @@ export function saysSomething({ measure, values }: Sample): boolean {
   );
 }
 
-/** Key of a sample's series within the identity of the target. */
-export function seriesKey({ measure, tags }: Pick<Sample, "measure" | "tags">): string {
-  return [measure.name, ...tags].join("\u0000");
+/** Key of a sample's series. */
+export function seriesKey({
+  measure,
+  identity,
+  tags,
+}: Pick<Sample, "measure" | "identity" | "tags">): string {
+  return [measure.name, identity?.[0] ?? "", ...tags].join("\u0000");
 }
 
 /**
@@ -101,7 +111,11 @@ function pairSeries(older: Tick, newer: Tick): Pair[] {
 }
 
 function isSameSeries(a: Sample, b: Sample): boolean {
-  return a.measure === b.measure && a.tags.every((tag, i) => tag === b.tags[i]);
+  return (
+    a.measure === b.measure &&
+    a.identity?.[0] === b.identity?.[0] &&
+    a.tags.every((tag, i) => tag === b.tags[i])
+  );
 }
 
 /**
@@ -140,7 +154,12 @@ function allocate(like: readonly Sample[]): { samples: Sample[]; slots: Float64A
   const all = new Float64Array(like.reduce((sum, { values }) => sum + values.length, 0));
   let at = 0;
   const slots = like.map(({ values }) => all.subarray(at, (at += values.length)));
-  const samples = like.map(({ measure, tags }, i) => ({ measure, tags, values: slots[i] ?? all }));
+  const samples = like.map(({ measure, identity, tags }, i) => ({
+    measure,
+    tags,
+    values: slots[i] ?? all,
+    ...(identity && { identity }),
+  }));
   return { samples, slots };
 }
 

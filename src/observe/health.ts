@@ -1,4 +1,5 @@
 /** From what the sidecar knows of itself to a verdict. Pure. */
+import { IDENTITIES_MAX } from "../model/identity.js";
 import type { DeliveryStatus, SidecarStatus } from "../model/status.js";
 
 export type HealthState = "ok" | "degraded" | "failing";
@@ -77,7 +78,11 @@ function measuringProblems(status: SidecarStatus): Problem[] {
   }
   if (kernel.targets.length === 0) {
     const text =
-      "no process of the target runs; start it, or correct target.name, target.command or target.pid";
+      "no process of the target runs; start it, or correct target.name, target.command, target.cgroup or target.pid";
+    problems.push({ severity: "degraded", text });
+  }
+  if (kernel.refused.length > 0) {
+    const text = `not counted, for no more than ${IDENTITIES_MAX} targets can be told apart: ${kernel.refused.join(", ")}; restart the sidecar where older ones are gone for good, or run a second one`;
     problems.push({ severity: "degraded", text });
   }
   if (recent.eventsMissed > 0) {

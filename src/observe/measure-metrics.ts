@@ -35,15 +35,17 @@ interface Series {
   readonly values: readonly (number | bigint | undefined)[];
 }
 
-/** Returns what renders the metrics, with `common` labels on every sample. */
-export function measureMetrics(schema: Schema): (totals: Totals, common: Labels) => string {
+/** Returns what renders the metrics; labels as in metricsPage(). */
+export function measureMetrics(schema: Schema): (totals: Totals, own: Labels, configured: Labels) => string {
   const families = familiesOf(schema);
-  return ({ series, latest }, common) => {
-    const total = byMeasure([...series.values()].map((one) => counted(one, common)));
+  const identityNames = schema.group.identityTags.map(({ name }) => name);
+  return ({ series, latest }, own, configured) => {
+    const labelsOf = labelling(identityNames, own, configured);
+    const total = byMeasure([...series.values()].map((one) => counted(one, labelsOf)));
     const newest = byMeasure(
       latest.samples.map((sample) => ({
         sample,
-        labels: seriesLabels(sample, common),
+        labels: labelsOf(sample),
         values: fieldValues(sample, latest.intervalMs),
       })),
     );
@@ -87,11 +89,11 @@ function usesOf(measure: MeasureSpec, field: FieldSpec, at: number): [name: stri
   ];
 }
 
-function counted({ sample, sums }: SeriesTotal, common: Labels): Series {
+function counted({ sample, sums }: SeriesTotal, labelsOf: (sample: Sample) => string): Series {
   const values = sample.measure.fields.map((field) =>
     field.type === "int" && field.merge === "sum" ? totalOf(field.sources, sums) : undefined,
   );
-  return { sample, labels: seriesLabels(sample, common), values };
+  return { sample, labels: labelsOf(sample), values };
 }
 
 /** undefined where any of the sources is absent. */
@@ -105,9 +107,17 @@ function totalOf(sources: readonly number[], sums: SeriesTotal["sums"]): bigint 
   return total;
 }
 
-function seriesLabels({ measure, tags }: Sample, common: Labels): string {
-  const own = Object.fromEntries(measure.tags.map(({ name }, i) => [name, tags[i] ?? ""]));
-  return labelText({ ...common, ...own });
+/** Labels of a series, each over the one before: whom it is about, what is configured, its tags. */
+function labelling(
+  identityNames: readonly string[],
+  own: Labels,
+  configured: Labels,
+): (sample: Sample) => string {
+  return ({ measure, identity = [], tags }) => {
+    const about = Object.fromEntries(identity.map((value, i) => [identityNames[i] ?? "", value]));
+    const ofSeries = Object.fromEntries(measure.tags.map(({ name }, i) => [name, tags[i] ?? ""]));
+    return labelText({ ...own, ...about, ...configured, ...ofSeries });
+  };
 }
 
 /** By the name of the measure. */

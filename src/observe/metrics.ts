@@ -16,7 +16,8 @@ export interface MetricsInput {
 export function metricsPage(schema: Schema, labels: Labels = {}): (input: MetricsInput) => string {
   const ofMeasures = measureMetrics(schema);
   return ({ status, totals }) => {
-    const common = { ...status.identity, ...labels };
-    return (totals ? ofMeasures(totals, common) : "") + exposition(ownMetrics(status), common);
+    const { identity } = status;
+    const measured = totals ? ofMeasures(totals, identity, labels) : "";
+    return measured + exposition(ownMetrics(status), { ...identity, ...labels });
   };
 }

@@ -9,7 +9,7 @@ export const INTERVALS_KEPT = 30;
 export type Fields = Readonly<Record<string, number>>;
 
 export interface Row {
-  /** Tags beyond those of the identity, in the order of the measure. */
+  /** Tags beyond those of the identity, in the order of the measure; `node_id` before them where there are several. */
   readonly tags: Readonly<Record<string, string>>;
   readonly fields: Fields;
 }
@@ -21,6 +21,16 @@ export interface ComponentRow extends Row {
   readonly missedLately: number;
 }
 
+/** One target as a whole. */
+export interface TotalRow {
+  /** Undefined where there is one target only. */
+  readonly nodeId: string | undefined;
+  /** What the newest interval added. */
+  readonly fields: Fields;
+  /** Hit rate by interval, the newest last; undefined where nothing was read. */
+  readonly hitRates: readonly (number | undefined)[];
+}
+
 export interface View {
   readonly timestampMs: number;
   readonly intervalMs: number;
@@ -28,8 +38,8 @@ export interface View {
   readonly keptMs: number;
   /** What the newest interval added, by measure; empty where nothing happened. */
   readonly measures: Readonly<Record<string, readonly Row[]>>;
-  /** Hit rate of the whole target by interval, the newest last. */
-  readonly hitRates: readonly (number | undefined)[];
+  /** At least one. */
+  readonly totals: readonly TotalRow[];
   /** All that did something in the intervals kept, most pages missed first. */
   readonly components: readonly ComponentRow[];
 }
@@ -46,7 +56,8 @@ export interface History {
 
 interface Interval {
   readonly intervalMs: number;
-  readonly total: Fields;
+  /** By node id. */
+  readonly totals: ReadonlyMap<string, Fields>;
   readonly components: ReadonlyMap<string, Row>;
 }
 
@@ -55,26 +66,38 @@ export function createHistory({ measures }: Schema): History {
   return {
     add(tick) {
       const { timestampMs, intervalMs, samples } = tick;
-      const rowsOf = (name: string) =>
-        samples.filter(({ measure }) => measure.name === name).map((sample) => rowOf(sample, intervalMs));
-      kept.push({ intervalMs, total: rowsOf(TOTALS)[0]?.fields ?? {}, components: componentsOf(tick) });
+      kept.push({ intervalMs, totals: totalsOf(tick), components: componentsOf(tick) });
       if (kept.length > INTERVALS_KEPT) kept.shift();
+      const nodeIds = [...new Set(kept.flatMap(({ totals }) => [...totals.keys()]))];
+      const several = nodeIds.length > 1;
+      const rowsOf = (name: string) =>
+        samples
+          .filter(({ measure }) => measure.name === name)
+          .map((sample) => rowOf(sample, intervalMs, several));
       return {
         timestampMs,
         intervalMs,
         keptMs: kept.reduce((sum, interval) => sum + interval.intervalMs, 0),
         measures: Object.fromEntries(measures.map(({ name }) => [name, rowsOf(name)])),
-        hitRates: kept.map(({ total }) => total[HIT_RATE]),
-        components: rank(kept),
+        totals: (several ? nodeIds : [nodeIds[0] ?? ""]).map((nodeId) => ({
+          nodeId: several ? nodeId : undefined,
+          fields: kept.at(-1)?.totals.get(nodeId) ?? {},
+          hitRates: kept.map(({ totals }) => totals.get(nodeId)?.[HIT_RATE]),
+        })),
+        components: rank(kept, several),
       };
     },
   };
 }
 
-function rowOf({ measure, tags, values }: Sample, intervalMs: number): Row {
-  const fields = fieldValues({ measure, tags, values }, intervalMs);
+/** @param named whether the row says whose it is */
+function rowOf(sample: Sample, intervalMs: number, named: boolean): Row {
+  const { measure, identity, tags } = sample;
+  const fields = fieldValues(sample, intervalMs);
+  const own = measure.tags.map(({ name }, i): [string, string] => [name, tags[i] ?? "n/a"]);
+  const [nodeId] = identity ?? [];
   return {
-    tags: Object.fromEntries(measure.tags.map(({ name }, i) => [name, tags[i] ?? "n/a"])),
+    tags: Object.fromEntries(named && nodeId !== undefined ? [["node_id", nodeId], ...own] : own),
     fields: Object.fromEntries(
       measure.fields.flatMap(({ name }, i): [string, number][] => {
         const value = fields[i];
@@ -84,15 +107,27 @@ function rowOf({ measure, tags, values }: Sample, intervalMs: number): Row {
   };
 }
 
+function totalsOf({ samples, intervalMs }: Tick): Map<string, Fields> {
+  const totals = samples.filter(({ measure }) => measure.name === TOTALS);
+  return new Map(
+    totals.map((sample) => [sample.identity?.[0] ?? "", rowOf(sample, intervalMs, false).fields]),
+  );
+}
+
 function componentsOf({ samples, intervalMs }: Tick): Map<string, Row> {
   const own = samples.filter(({ measure }) => measure.name === COMPONENTS);
-  return new Map(own.map((sample) => [seriesKey(sample), rowOf(sample, intervalMs)]));
+  return new Map(own.map((sample) => [seriesKey(sample), rowOf(sample, intervalMs, true)]));
 }
 
 /** One row for each component of any interval; the fields are those of the newest one. */
-function rank(kept: readonly Interval[]): ComponentRow[] {
+function rank(kept: readonly Interval[], several: boolean): ComponentRow[] {
   const tags = new Map(
-    kept.flatMap(({ components }) => [...components]).map(([key, row]) => [key, row.tags]),
+    kept
+      .flatMap(({ components }) => [...components])
+      .map(([key, row]) => {
+        const { node_id: nodeId, ...own } = row.tags;
+        return [key, several && nodeId !== undefined ? row.tags : own];
+      }),
   );
   const rows = [...tags].map(([key, names]): ComponentRow => {
     const course = kept.map(({ components }) => components.get(key)?.fields ?? {});

@@ -1,6 +1,6 @@
 /** What `top` shows: a screen, a line for a pipe, or JSON. Pure. */
 import type { KernelStatus } from "../model/status.js";
-import { type ComponentRow, type Fields, type View, INTERVALS_KEPT } from "./history.js";
+import { type ComponentRow, type Row, type TotalRow, type View, INTERVALS_KEPT } from "./history.js";
 import {
   clockTime,
   count,
@@ -36,7 +36,16 @@ const LABEL_WIDTH = 10;
 
 /** The whole screen, one string for each line. */
 export function renderScreen(frame: Frame, { columns, rows, colours }: Page): string[] {
-  const lines = [...headLines(frame), [], ...totalLines(frame.view), [], ...componentLines(frame.view)];
+  const { view } = frame;
+  const lines = [
+    ...headLines(frame),
+    [],
+    ...view.totals.flatMap(totalLines),
+    ...hintLines(view),
+    ...pressureLines(view),
+    [],
+    ...componentLines(view),
+  ];
   return lines.slice(0, rows).map((line) => toText(line, columns, colours));
 }
 
@@ -49,7 +58,11 @@ function headLines({ view, kernel: { tier, targets, eventsMissed }, notice }: Fr
     ],
   ];
   if (targets.length === 0) lines.push([span("no target process runs", "fair")]);
-  for (const { pid, command } of targets) lines.push([span(label("target")), span(`pid ${pid} ${command}`)]);
+  const several = new Set(targets.map(({ nodeId }) => nodeId)).size > 1;
+  for (const { pid, command, nodeId } of targets) {
+    const whose = several ? `   node_id ${nodeId}` : "";
+    lines.push([span(label("target")), span(`pid ${pid} ${command}${whose}`)]);
+  }
   if (eventsMissed > 0) lines.push([span(`${eventsMissed} kernel events could not be counted`, "bad")]);
   if (notice !== undefined) lines.push([span(notice, "fair")]);
   return lines;
@@ -57,16 +70,16 @@ function headLines({ view, kernel: { tier, targets, eventsMissed }, notice }: Fr
 
 const label = (text: string) => text.padEnd(LABEL_WIDTH);
 
-function totalLines(view: View): Line[] {
-  const total = view.measures["page_cache"]?.[0]?.fields ?? {};
+function totalLines({ nodeId, fields: total, hitRates }: TotalRow): Line[] {
   const parts = (names: readonly (readonly [text: string, field: string])[]) =>
     names.map(([text, field]) => `${text} ${count(total[field])}`).join("   ");
   const rate = total["hit_rate_percent"];
   return [
+    ...(nodeId === undefined ? [] : [[span(nodeId, "heading")]]),
     [
       span(label("hit rate"), "heading"),
       span(`${percent(rate).padStart(5)} %  `, styleOf(rate)),
-      span(`${sparkline(view.hitRates, INTERVALS_KEPT)}  `, styleOf(rate)),
+      span(`${sparkline(hitRates, INTERVALS_KEPT)}  `, styleOf(rate)),
       span(
         parts([
           ["requested", "pages_requested"],
@@ -105,21 +118,25 @@ function totalLines(view: View): Line[] {
         ]),
       ),
     ],
-    ...hintLines(view),
-    ...pressureLines(view),
   ];
+}
+
+/** Whose numbers they are, where there are several targets. */
+function whose({ tags }: Row): string {
+  return tags["node_id"] === undefined ? "" : `${tags["node_id"]} `;
 }
 
 function hintLines({ measures }: View): Line[] {
   const rows = measures["fadvise"] ?? [];
-  const texts = rows.map(({ tags, fields }) => {
+  const texts = rows.map((row) => {
+    const { tags, fields } = row;
     const advice = tags["advice"] ?? "";
     const effects =
       advice === "dontneed"
         ? `dropped ${count(fields["pages_affected"])}, missed again ${count(fields["pages_refaulted"])}`
         : `loaded ${count(fields["pages_affected"])}, used ${count(fields["pages_used"])}, ` +
           `late ${count(fields["pages_late"])}, wasted ${count(fields["pages_wasted"])}`;
-    return `${advice}: ${effects}`;
+    return `${whose(row)}${advice}: ${effects}`;
   });
   return labelled("hints", texts);
 }
@@ -127,10 +144,10 @@ function hintLines({ measures }: View): Line[] {
 function pressureLines({ measures }: View): Line[] {
   const rows = measures["memory_pressure"] ?? [];
   const texts = rows.map(
-    ({ tags, fields }) =>
-      `${tags["scope"] ?? ""}: at cgroup limit ${count(fields["memcg_reclaims"])}, ` +
-      `direct ${count(fields["direct_reclaims"])}, stalled ${milliseconds(fields["reclaim_stall_us"])}, ` +
-      `freed ${count(fields["pages_reclaimed"])} of ${count(fields["pages_scanned"])} pages`,
+    (row) =>
+      `${whose(row)}${row.tags["scope"] ?? ""}: at cgroup limit ${count(row.fields["memcg_reclaims"])}, ` +
+      `direct ${count(row.fields["direct_reclaims"])}, stalled ${milliseconds(row.fields["reclaim_stall_us"])}, ` +
+      `freed ${count(row.fields["pages_reclaimed"])} of ${count(row.fields["pages_scanned"])} pages`,
   );
   return labelled("pressure", texts);
 }
@@ -198,13 +215,19 @@ const LINE_FIELDS = [
   ["evicted_other", "pages_evicted_other"],
 ] as const;
 
-/** One interval in one line of NAME=VALUE. */
+/** One interval in one line of NAME=VALUE; one for each target where there are several. */
 export function renderLine({ view }: Frame): string {
-  const total: Fields = view.measures["page_cache"]?.[0]?.fields ?? {};
+  return view.totals.map((total) => targetLine(view, total)).join("\n");
+}
+
+function targetLine(view: View, { nodeId, fields: total }: TotalRow): string {
   const parts = LINE_FIELDS.map(([name, field]) => `${name}=${count(total[field])}`);
-  const worst = view.components.find(({ missedLately }) => missedLately > 0);
+  const worst = view.components.find(
+    ({ tags, missedLately }) => missedLately > 0 && (nodeId === undefined || tags["node_id"] === nodeId),
+  );
   return [
     clockTime(view.timestampMs),
+    ...(nodeId === undefined ? [] : [`node_id=${nodeId}`]),
     `hit_percent=${percent(total["hit_rate_percent"])}`,
     ...parts,
     `worst=${worst ? nameOf(worst).replace(/\s/g, "/") : "-"}`,
@@ -221,7 +244,7 @@ export function renderJson({ view, kernel }: Frame): object {
     interval_ms: view.intervalMs,
     tier: kernel.tier,
     events_missed: kernel.eventsMissed,
-    targets: kernel.targets.map(({ pid, command }) => ({ pid, command })),
+    targets: kernel.targets.map(({ pid, command, nodeId }) => ({ pid, command, node_id: nodeId })),
     measures: { ...view.measures, page_cache_component: byMissed },
   };
 }

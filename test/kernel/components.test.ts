@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
 import type { Log } from "../../src/model/log.js";
-import { openTestedKernel } from "../support/kernel.js";
+import { openTestedKernel, watched } from "../support/kernel.js";
 import { startReader, type Reader } from "../support/reader.js";
 
 const FILE_BYTES = 1 << 20;
@@ -67,7 +67,7 @@ describe("components of the target's files", function () {
   }
 
   function watch(): Kernel {
-    kernel = openTestedKernel({ name: "x", command: root, pid: undefined }, SILENT);
+    kernel = openTestedKernel([watched({ command: root })], SILENT);
     return kernel;
   }
 

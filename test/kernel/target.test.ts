@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { TargetConfig } from "../../src/config/config.js";
 import type { Kernel } from "../../src/kernel/kernel.js";
 import type { Log } from "../../src/model/log.js";
-import { openTestedKernel } from "../support/kernel.js";
+import { openTestedKernel, watched } from "../support/kernel.js";
 import { makeFile, readerBinary, startReader, type ReaderOptions } from "../support/reader.js";
 
 const OPTIONS: ReaderOptions = { pattern: "random", bytes: 4096, ops: 500 };
@@ -36,46 +36,46 @@ describe("target", function () {
 
   function watching(target: Partial<TargetConfig>): { kernel: Kernel; messages: string[] } {
     const { log, messages } = recordingLog();
-    const selector = { name: "no-such-program", command: undefined, pid: undefined, ...target };
-    kernel = openTestedKernel(selector, log);
+    kernel = openTestedKernel([watched(target)], log);
     return { kernel, messages };
   }
 
-  const readsOf = (watched: Kernel) => Number(watched.read().counters[watched.layout.names.indexOf("reads")]);
+  const readsOf = (from: Kernel) => Number(from.read().counters[from.layout.names.indexOf("reads")]);
+  const storageOf = (from: Kernel) => from.read().identities[0]?.storage.read ?? 0n;
 
   it("is waited for, and each of its lives adds to the counts", async () => {
-    const watched = watching({ command: `${readerBinary()} ${file.path}` });
-    watched.kernel.follow();
-    watched.kernel.follow();
-    expect(watched.kernel.status().targets).to.deep.equal([]);
+    const opened = watching({ command: `${readerBinary()} ${file.path}` });
+    opened.kernel.follow();
+    opened.kernel.follow();
+    expect(opened.kernel.status().targets).to.deep.equal([]);
     for (let life = 1; life <= 3; life++) {
       const reader = await startReader(file.path, OPTIONS);
-      watched.kernel.follow();
-      expect(watched.kernel.status().targets.map(({ pid }) => pid)).to.deep.equal([reader.pid]);
+      opened.kernel.follow();
+      expect(opened.kernel.status().targets.map(({ pid }) => pid)).to.deep.equal([reader.pid]);
       await reader.run();
       await reader.end();
-      watched.kernel.follow();
-      expect(watched.kernel.status().targets).to.deep.equal([]);
+      opened.kernel.follow();
+      expect(opened.kernel.status().targets).to.deep.equal([]);
     }
-    expect(readsOf(watched.kernel)).to.equal(3 * OPTIONS.ops);
+    expect(readsOf(opened.kernel)).to.equal(3 * OPTIONS.ops);
     const lives = Array.from({ length: 3 }, () => [
       "target process found",
       "target process is gone",
       "no target process is running; waiting for one",
     ]).flat();
-    expect(watched.messages).to.deep.equal(["no target process is running; waiting for one", ...lives]);
+    expect(opened.messages).to.deep.equal(["no target process is running; waiting for one", ...lives]);
   });
 
   it("is counted from its execve on where it is known by name, though nobody looks for it meanwhile", async () => {
-    const watched = watching({ name: "reader" });
-    watched.kernel.follow();
+    const opened = watching({ name: "reader" });
+    opened.kernel.follow();
     const counts: number[] = [];
     for (let life = 0; life < 3; life++) {
-      const before = readsOf(watched.kernel);
+      const before = readsOf(opened.kernel);
       const reader = await startReader(file.path, OPTIONS);
       await reader.run();
       await reader.end();
-      counts.push(readsOf(watched.kernel) - before);
+      counts.push(readsOf(opened.kernel) - before);
     }
     // The dynamic loader reads the headers of the libraries before main.
     const [first = 0, ...others] = counts;
@@ -84,40 +84,40 @@ describe("target", function () {
   });
 
   it("moves what /proc/PID/io says from and to storage, also of a life that nobody saw", async () => {
-    const watched = watching({ name: "reader" });
-    watched.kernel.follow();
-    const before = watched.kernel.read().storage.read;
+    const opened = watching({ name: "reader" });
+    opened.kernel.follow();
+    const before = storageOf(opened.kernel);
     const reader = await startReader(file.path, OPTIONS);
-    watched.kernel.follow();
+    opened.kernel.follow();
     const truth = await reader.run();
-    const seen = watched.kernel.read().storage.read - before;
+    const seen = storageOf(opened.kernel) - before;
     await reader.end();
-    expect(watched.kernel.read().storage.read - before).to.equal(seen);
+    expect(storageOf(opened.kernel) - before).to.equal(seen);
     const unseen = await startReader(file.path, OPTIONS);
     const truthUnseen = await unseen.run();
     await unseen.end();
     expect(truth.storage_read_bytes).to.be.greaterThan(0);
-    expect(Number(watched.kernel.read().storage.read - before)).to.equal(
+    expect(Number(storageOf(opened.kernel) - before)).to.equal(
       truth.storage_read_bytes + truthUnseen.storage_read_bytes,
     );
   });
 
   it("may be several processes, by their command line", async () => {
-    const watched = watching({ command: `${readerBinary()} ${file.path}` });
+    const opened = watching({ command: `${readerBinary()} ${file.path}` });
     const readers = await Promise.all([1, 2, 3].map((seed) => startReader(file.path, { ...OPTIONS, seed })));
-    watched.kernel.follow();
-    expect(watched.kernel.status().targets).to.have.length(3);
+    opened.kernel.follow();
+    expect(opened.kernel.status().targets).to.have.length(3);
     await Promise.all(readers.map((reader) => reader.run()));
     await Promise.all(readers.map((reader) => reader.end()));
-    expect(readsOf(watched.kernel)).to.equal(3 * OPTIONS.ops);
+    expect(readsOf(opened.kernel)).to.equal(3 * OPTIONS.ops);
   });
 
   it("is one process only where its pid is given", async () => {
     const [one, other] = [await startReader(file.path, OPTIONS), await startReader(file.path, OPTIONS)];
-    const watched = watching({ pid: one.pid });
-    watched.kernel.follow();
+    const opened = watching({ pid: one.pid });
+    opened.kernel.follow();
     await Promise.all([one.run(), other.run()]);
     await Promise.all([one.end(), other.end()]);
-    expect(readsOf(watched.kernel)).to.equal(OPTIONS.ops);
+    expect(readsOf(opened.kernel)).to.equal(OPTIONS.ops);
   });
 });

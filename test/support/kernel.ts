@@ -1,5 +1,5 @@
 /** What kernel tests share: the loaded addon, and counters by name. They fail, not skip, without BPF. */
-import type { TargetConfig, TierChoice } from "../../src/config/config.js";
+import type { TargetConfig, TierChoice, WatchedTarget } from "../../src/config/config.js";
 import {
   loadAddon,
   type KernelFacts,
@@ -72,9 +72,17 @@ export function useProbe(): { readonly addon: () => NativeAddon; readonly probe:
 }
 
 /** Opens the kernel side on the tier under test, or on another one. */
-export function openTestedKernel(target: TargetConfig, log: Log, other?: TierChoice): Kernel {
+export function openTestedKernel(targets: readonly WatchedTarget[], log: Log, other?: TierChoice): Kernel {
   const tier = other ?? (WANTED === "records" ? "tracing" : (WANTED as TierChoice));
-  return openKernel(other ? loadAddon(packageRoot) : requireReads(), { target, tier }, log);
+  return openKernel(other ? loadAddon(packageRoot) : requireReads(), { targets, tier }, log);
+}
+
+/** A target that selects by what is given alone. */
+export function watched(select: Partial<TargetConfig>, id = "test:17912"): WatchedTarget {
+  return {
+    select: { name: "", command: undefined, cgroup: undefined, pid: undefined, ...select },
+    node: { id, cluster: "n/a", role: "n/a", type: "n/a" },
+  };
 }
 
 /** The counters of the first component. */

@@ -41,7 +41,8 @@ export const KERNEL: KernelStatus = {
     { name: "on_add", hook: "tp_btf/mm_filemap_add_to_page_cache", attached: true },
   ],
   eventsMissed: 0,
-  targets: [{ pid: 42, tgid: 42, command: "banyand" }],
+  targets: [{ pid: 42, tgid: 42, command: "banyand", nodeId: "host:17912" }],
+  refused: [],
 };
 
 export const HEALTHY: SidecarStatus = {

@@ -8,7 +8,7 @@ import { readSchema } from "../../../src/config/schema-files.js";
 import type { Kernel } from "../../../src/kernel/kernel.js";
 import type { Log } from "../../../src/model/log.js";
 import { fieldValues, type Sample } from "../../../src/model/tick.js";
-import { openTestedKernel } from "../../support/kernel.js";
+import { openTestedKernel, watched } from "../../support/kernel.js";
 import { makeFile } from "../../support/reader.js";
 import { waitFor } from "../../support/wait.js";
 
@@ -39,8 +39,7 @@ describe("tier procfs, without any program", function () {
       stdio: ["pipe", output, "inherit"],
     });
     closeSync(output);
-    const target = { name: "none", command: undefined, pid: copier.pid };
-    kernel = openTestedKernel(target, SILENT, "procfs");
+    kernel = openTestedKernel([watched({ pid: copier.pid })], SILENT, "procfs");
     kernel.follow();
   });
   after(async () => {

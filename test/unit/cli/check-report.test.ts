@@ -48,7 +48,7 @@ describe("the table of `check`", () => {
       "on_add  tp_btf/mm_filemap_add_to_page_cache, attached",
       "capabilities  all there",
       "target  name banyand: 1 process(es)",
-      "pid 42  banyand",
+      "pid 42  banyand, node_id host:17912",
       "banyandb  127.0.0.1:17912, API version 0.10, schema ready",
       "components  1 data directories",
       "measure  group sw_minute: /data/measure/data/sw_minute",

@@ -61,7 +61,12 @@ describe("loading the configuration", () => {
     expect(config).to.deep.equal({
       intervalMs: 10_000,
       node: { id: "node-7:17912", cluster: "n/a", role: "n/a", type: "n/a" },
-      target: { name: "banyand", command: undefined, pid: undefined },
+      targets: [
+        {
+          select: { name: "banyand", command: undefined, cgroup: undefined, pid: undefined },
+          node: { id: "node-7:17912", cluster: "n/a", role: "n/a", type: "n/a" },
+        },
+      ],
       kernel: { tier: "auto", allowDegraded: false },
       banyandb: {
         endpoints: ["127.0.0.1:17912"],
@@ -149,7 +154,7 @@ describe("loading the configuration", () => {
 
   it("takes an optional key without a value, a section without keys and an empty variable for not set", () => {
     const { config } = loadConfig(input("target:\n  pid:\nnode:\n", { BANYANDB_EBPF_NODE_ID: "" }));
-    expect(config.target.pid).to.equal(undefined);
+    expect(config.targets[0]?.select.pid).to.equal(undefined);
     expect(config.node.id).to.equal("node-7:17912");
   });
 

@@ -6,6 +6,7 @@ import { createResolver, isSelected, type ProcessNames } from "../../../src/kern
 const selector = (changes: Partial<TargetConfig> = {}): TargetConfig => ({
   name: "banyand",
   command: undefined,
+  cgroup: undefined,
   pid: undefined,
   ...changes,
 });
@@ -19,7 +20,11 @@ const task = (pid: number, comm = "banyand", startTimeNs = BigInt(pid)): Task =>
   hostName: "host",
   counted: false,
 });
-const names = (executable: string, ...commandLine: string[]): ProcessNames => ({ executable, commandLine });
+const names = (executable: string, ...commandLine: string[]): ProcessNames => ({
+  executable,
+  commandLine,
+  cgroup: "/user",
+});
 
 describe("selection of a process", () => {
   const cases: readonly [string, TargetConfig, Task, ProcessNames, boolean][] = [
@@ -61,7 +66,7 @@ describe("selection of a process", () => {
 
 describe("target resolver", () => {
   it("gives the oldest first and never itself", () => {
-    const resolver = createResolver(selector(), 99, () => names("banyand", "banyand", "x"));
+    const resolver = createResolver([selector()], 99, () => names("banyand", "banyand", "x"));
     const found = resolver.resolve([task(3), task(99), task(2)]);
     expect(found.map((target) => target.task.pid)).to.deep.equal([2, 3]);
     expect(found[0]?.command).to.equal("banyand x");
@@ -69,7 +74,7 @@ describe("target resolver", () => {
 
   it("asks for the names of a process once, and again when it renames itself or its pid is used again", () => {
     const asked: string[] = [];
-    const resolver = createResolver(selector(), 99, ({ pid, comm, startTimeNs }) => {
+    const resolver = createResolver([selector()], 99, ({ pid, comm, startTimeNs }) => {
       asked.push(`${pid} ${comm} ${startTimeNs}`);
       return names(comm);
     });
@@ -83,13 +88,13 @@ describe("target resolver", () => {
     const commands = [
       ["/banyand", "standalone", "--password=x"],
       ["/banyand", "--password", "x"],
-    ].map((commandLine) => createResolver(selector(), 99, () => names("banyand", ...commandLine)));
+    ].map((commandLine) => createResolver([selector()], 99, () => names("banyand", ...commandLine)));
     const shown = commands.map((resolver) => resolver.resolve([task(1)])[0]?.command);
     expect(shown).to.deep.equal(["/banyand standalone", "/banyand"]);
   });
 
   it("forgets a process that is gone", () => {
-    const resolver = createResolver(selector(), 99, () => names("banyand"));
+    const resolver = createResolver([selector()], 99, () => names("banyand"));
     expect(resolver.resolve([task(1)])).to.have.length(1);
     expect(resolver.resolve([])).to.deep.equal([]);
   });

@@ -10,7 +10,8 @@ const KERNEL: KernelStatus = {
   tier: "tracing",
   probes: [],
   eventsMissed: 0,
-  targets: [{ pid: 17, tgid: 17, command: "/usr/bin/banyand standalone" }],
+  targets: [{ pid: 17, tgid: 17, command: "/usr/bin/banyand standalone", nodeId: "a" }],
+  refused: [],
 };
 const PAGE: Page = { columns: 200, rows: undefined, colours: false };
 
@@ -107,6 +108,42 @@ describe("the screen of top", () => {
     expect(text).to.contain("no target process runs");
     expect(text).to.contain("3 kernel events could not be counted");
     expect(text).to.contain("a file cannot be read");
+  });
+});
+
+describe("top of several targets", () => {
+  const about = (sample: Sample, nodeId: string): Sample => ({
+    ...sample,
+    identity: [nodeId, "c", "r", "t"],
+  });
+  const view = viewOf([
+    about(total, "a"),
+    about(component(TRACE, 0, 20), "a"),
+    about(sampleOf("page_cache", [], reads(1, 3), 0), "b"),
+    about(component(TRACE, 1, 3), "b"),
+  ]);
+
+  it("shows the totals of each, and whose a component is", () => {
+    const text = screenOf(view).join("\n");
+    expect(text).to.match(/^a\nhit rate +90\.0 %/m);
+    expect(text).to.match(/^b\nhit rate +25\.0 %/m);
+    expect(text).to.match(/^a trace sw_trace data +20 /m);
+    expect(text).to.match(/^b trace sw_trace data +3 /m);
+  });
+
+  it("prints a line for each", () => {
+    const lines = renderLine({ view, kernel: KERNEL, notice: undefined }).split("\n");
+    expect(lines.map((line) => line.split(" ").slice(1, 3))).to.deep.equal([
+      ["node_id=a", "hit_percent=90.0"],
+      ["node_id=b", "hit_percent=25.0"],
+    ]);
+  });
+
+  it("tells in JSON whose rows are", () => {
+    const json = renderJson({ view, kernel: KERNEL, notice: undefined }) as {
+      measures: Record<string, { tags: Record<string, string> }[]>;
+    };
+    expect(json.measures["page_cache"]?.map(({ tags }) => tags["node_id"])).to.deep.equal(["a", "b"]);
   });
 });
 
