@@ -26,8 +26,31 @@ int Collect(libbpf_print_level level, const char* format, va_list args) {
   return length;
 }
 
+#ifdef __GLIBC__
+const char* ErrorName(int error) { return strerrorname_np(error); }
+#else
+// musl has no such function: those that somebody compares with, or that bpf(2) documents.
+struct NamedError {
+  int error;
+  const char* name;
+};
+constexpr NamedError kNamedErrors[] = {
+    {E2BIG, "E2BIG"},   {EACCES, "EACCES"}, {EAGAIN, "EAGAIN"},   {EBUSY, "EBUSY"},
+    {EEXIST, "EEXIST"}, {EFAULT, "EFAULT"}, {EINVAL, "EINVAL"},   {ENOENT, "ENOENT"},
+    {ENOMEM, "ENOMEM"}, {ENOSPC, "ENOSPC"}, {ENOTSUP, "ENOTSUP"}, {EPERM, "EPERM"},
+    {ESRCH, "ESRCH"},
+};
+
+const char* ErrorName(int error) {
+  for (const NamedError& named : kNamedErrors) {
+    if (named.error == error) return named.name;
+  }
+  return nullptr;
+}
+#endif
+
 std::string CodeName(int error) {
-  const char* name = strerrorname_np(error);
+  const char* name = ErrorName(error);
   return name != nullptr ? name : "errno " + std::to_string(error);
 }
 

@@ -7,7 +7,7 @@ import { commandHelp, PROGRAM, programHelp } from "./help.js";
 import { reportError } from "./report-error.js";
 
 /** In the order of the help. Each is loaded when it is called: `run` needs no embedded server, and no terminal. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import("./run.js")).runCommand,
   demo: async () => (await import("./demo.js")).demoCommand,
   top: async () => (await import("./top.js")).topCommand,

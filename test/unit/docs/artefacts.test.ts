@@ -186,7 +186,7 @@ describe(GUIDE, () => {
     );
     expect(files.length).to.be.greaterThan(2);
     for (const file of files) {
-      const exists = [...CONFIGURATIONS, ...DEPLOYMENTS, UNIT].some(
+      const exists = [...filesBelow("configs"), ...DEPLOYMENTS].some(
         (path) => path === file || (file.endsWith("/") && path.startsWith(file)),
       );
       expect(exists, file).to.equal(true);
