@@ -122,6 +122,16 @@ void SumCpus(const Mapping& mapping, int cpus, size_t stride, size_t rows, size_
   }
 }
 
+// To load, libbpf reads all types of the kernel and frees them again (15 MB on 6.18). glibc alone
+// would keep those pages, and what the compiler threads of V8 free, since it raises its thresholds
+// whenever a large block is freed; once set they stay (mallopt(3)).
+void ReturnFreedMemory() {
+#ifdef __GLIBC__
+  mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+  malloc_trim(0);
+#endif
+}
+
 control* ControlOf(const Mapping& mapping) { return static_cast<control*>(mapping.get()); }
 
 // The clock of bpf_ktime_get_ns().
@@ -167,11 +177,7 @@ PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names,
   if (pins_) PinMaps(object_.get(), *pins_);
   ReadDirectories();
   AttachAll();
-#ifdef __GLIBC__
-  // To load, libbpf reads all types of the kernel and frees them again; glibc alone would keep
-  // those pages (15 MB on 6.18) for good.
-  malloc_trim(0);
-#endif
+  ReturnFreedMemory();
 }
 
 std::vector<std::string> PageCacheProbe::Adopt(const std::vector<std::string>& names) {

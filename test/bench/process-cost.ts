@@ -59,7 +59,9 @@ function startSidecar(address: string, targetPid: number): ChildProcess {
     "run",
     ...settings.flatMap((setting) => ["--set", setting]),
   ];
-  return spawn(process.execPath, args, { stdio: ["ignore", "inherit", "pipe"] });
+  // As the image and the systemd unit set it.
+  const env = { ...process.env, MALLOC_ARENA_MAX: "1" };
+  return spawn(process.execPath, args, { stdio: ["ignore", "inherit", "pipe"], env });
 }
 
 async function main(): Promise<void> {
