@@ -1,6 +1,6 @@
 /** From what was read in one tick to the samples that are queued. Pure. */
 import type { MeasureSpec, Schema } from "./model/measure.js";
-import type { PointCounts } from "./model/status.js";
+import type { OwnCost, PointCounts } from "./model/status.js";
 import { makeSample, type Sample } from "./model/tick.js";
 
 /** What the sidecar knows of itself at the end of a tick; counts are since the start. */
@@ -9,6 +9,7 @@ export interface OwnNumbers {
   readonly probesAttached: number;
   readonly probesMissing: number;
   readonly eventsMissed: number;
+  readonly ownCost: OwnCost;
   readonly points: PointCounts;
   readonly queueBytes: number;
   readonly cpuUs: number;
@@ -33,6 +34,7 @@ export function heartbeatSample(
   const points = (kind: "collected" | "written" | "rejected" | "coalesced" | "dropped") =>
     now.points[kind] - (before?.points[kind] ?? 0);
   const values = new Map<string, number>([
+    ...ownCostSince(now.ownCost, before?.ownCost),
     ["status", STATUS_CODES[now.health]],
     ["probes_attached", now.probesAttached],
     ["probes_missing", now.probesMissing],
@@ -47,4 +49,15 @@ export function heartbeatSample(
     ["rss_bytes", now.rssBytes],
   ]);
   return makeSample(measure, [], (source) => values.get(source));
+}
+
+/** Nothing where it was not measured in between: that is not 0. */
+function ownCostSince(now: OwnCost, before: OwnCost | undefined): [string, number][] {
+  if ("reason" in now) return [];
+  const start = before === undefined || "reason" in before ? { runNs: 0, sampledMs: 0 } : before;
+  if (now.sampledMs === start.sampledMs) return [];
+  return [
+    ["probe_run_ns", now.runNs - start.runNs],
+    ["probe_sampled_ms", now.sampledMs - start.sampledMs],
+  ];
 }

@@ -166,7 +166,8 @@ function openOrDegrade(config: Config, log: Log): Kernel | KernelError {
 
 function unmeasured(problem: KernelError): KernelStatus {
   const probe = { name: problem.operation, hook: problem.object, attached: false, reason: problem.message };
-  return { tier: "none", probes: [probe], eventsMissed: 0, targets: [], refused: [] };
+  const ownCost = { reason: problem.message };
+  return { tier: "none", probes: [probe], eventsMissed: 0, ownCost, targets: [], refused: [] };
 }
 
 function readClocks(): ClockReading {
@@ -235,7 +236,7 @@ function lossesOf({ eventsMissed }: KernelStatus, delivery: DeliveryStatus | und
 }
 
 function ownNumbers(status: SidecarStatus): OwnNumbers {
-  const { probes, eventsMissed } = status.kernel;
+  const { probes, eventsMissed, ownCost } = status.kernel;
   const cpu = process.cpuUsage();
   const attached = probes.filter((probe) => probe.attached).length;
   return {
@@ -243,6 +244,7 @@ function ownNumbers(status: SidecarStatus): OwnNumbers {
     probesAttached: attached,
     probesMissing: probes.length - attached,
     eventsMissed,
+    ownCost,
     points: status.delivery?.points ?? NO_POINTS,
     queueBytes: status.delivery?.queueBytes ?? 0,
     cpuUs: cpu.user + cpu.system,

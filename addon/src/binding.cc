@@ -290,6 +290,9 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::Stats>("stats"),
                            InstanceMethod<&Probe::KeepAlive>("keepAlive"),
                            InstanceAccessor<&Probe::OrphanedNs>("orphanedNs"),
+                           InstanceMethod<&Probe::BeginStatistics>("beginStatistics"),
+                           InstanceMethod<&Probe::EndStatistics>("endStatistics"),
+                           InstanceMethod<&Probe::RunTimeNs>("runTimeNs"),
                            InstanceMethod<&Probe::Detach>("detach"),
                            InstanceMethod<&Probe::Close>("close"),
                        });
@@ -480,6 +483,25 @@ class Probe : public Napi::ObjectWrap<Probe> {
 
   Napi::Value OrphanedNs(const Napi::CallbackInfo& info) {
     return Napi::BigInt::New(info.Env(), Opened(info).orphaned_ns());
+  }
+
+  Napi::Value BeginStatistics(const Napi::CallbackInfo& info) {
+    Opened(info);
+    return Guard(info.Env(), [&] {
+      probe_->BeginStatistics();
+      return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value EndStatistics(const Napi::CallbackInfo& info) {
+    if (probe_) probe_->EndStatistics();
+    return info.Env().Undefined();
+  }
+
+  Napi::Value RunTimeNs(const Napi::CallbackInfo& info) {
+    const PageCacheProbe& probe = Opened(info);
+    return Guard(info.Env(),
+                 [&] { return Napi::Value(Napi::BigInt::New(info.Env(), probe.RunTimeNs())); });
   }
 
   Napi::Value Detach(const Napi::CallbackInfo& info) {

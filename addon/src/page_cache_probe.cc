@@ -100,6 +100,14 @@ uint64_t SumMaps(const bpf_object* object, int possible_cpus) {
   return bytes;
 }
 
+bpf_prog_info InfoOf(int fd, const std::string& name) {
+  bpf_prog_info info{};
+  uint32_t length = sizeof(info);
+  if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0)
+    throw BpfError("ask about", "program " + name, errno);
+  return info;
+}
+
 std::optional<BpfError> Load(bpf_object* object, const std::string& what) {
   LibbpfLog log;
   if (bpf_object__load(object) == 0) return std::nullopt;
@@ -440,10 +448,7 @@ std::vector<PageCacheProbe::ProgramStats> PageCacheProbe::Stats() const {
   std::vector<ProgramStats> stats;
   for (const Program& program : programs_) {
     if (!program.attached) continue;
-    bpf_prog_info info{};
-    uint32_t length = sizeof(info);
-    if (bpf_obj_get_info_by_fd(FdOf(program), &info, &length) != 0)
-      throw BpfError("ask about", "program " + program.name, errno);
+    const bpf_prog_info info = InfoOf(FdOf(program), program.name);
     stats.push_back({program.name, info.recursion_misses, info.run_cnt, info.run_time_ns});
   }
   return stats;
@@ -453,6 +458,25 @@ void PageCacheProbe::KeepAlive(uint64_t timeout_ns) {
   control* c = ControlOf(control_);
   __atomic_store_n(&c->deadline_ns, MonotonicNs() + timeout_ns, __ATOMIC_SEQ_CST);
   __atomic_store_n(&c->orphaned, 0, __ATOMIC_SEQ_CST);
+}
+
+void PageCacheProbe::BeginStatistics() {
+  statistics_.emplace(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  if (statistics_->get() >= 0) return;
+  const int error = errno;
+  EndStatistics();
+  throw BpfError("enable", "BPF run-time statistics", error);
+}
+
+void PageCacheProbe::EndStatistics() { statistics_.reset(); }
+
+uint64_t PageCacheProbe::RunTimeNs() const {
+  uint64_t sum = 0;
+  for (const Program& program : programs_) {
+    const int fd = FdOf(program);
+    if (fd >= 0) sum += InfoOf(fd, program.name).run_time_ns;
+  }
+  return sum;
 }
 
 void PageCacheProbe::Detach() {

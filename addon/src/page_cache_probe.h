@@ -119,6 +119,14 @@ class PageCacheProbe {
   // How long pinned programs had not counted when they were opened, because nobody read them.
   uint64_t orphaned_ns() const { return orphaned_ns_; }
 
+  // Lets the kernel add up how long each BPF program of the machine runs, until EndStatistics().
+  // Throws BpfError; EPERM without CAP_SYS_ADMIN, EINVAL before 5.8.
+  void BeginStatistics();
+  void EndStatistics();
+
+  // Time that the programs of this object have run while the kernel added it up, in ns.
+  uint64_t RunTimeNs() const;
+
   // Ends the counting of what is not pinned; what was counted can still be read.
   void Detach();
 
@@ -151,6 +159,8 @@ class PageCacheProbe {
   std::vector<Program> programs_;
   std::vector<LinkPtr> links_;
   LinkPtr task_iterator_;
+  // Open while the kernel adds up run times.
+  std::optional<Descriptor> statistics_;
   int possible_cpus_;
   Mapping counters_;
   Mapping pressure_;

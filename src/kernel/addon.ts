@@ -168,6 +168,15 @@ export interface NativeProbe {
   keepAlive(timeoutNs: bigint): void;
   /** How long pinned programs had not counted when they were opened, because nobody read them. */
   readonly orphanedNs: bigint;
+  /**
+   * Lets the kernel add up how long BPF programs run, until `endStatistics`; all of the machine cost more meanwhile.
+   * @throws an Error with code EPERM without CAP_SYS_ADMIN, EINVAL before 5.8
+   */
+  beginStatistics(): void;
+  /** Idempotent. */
+  endStatistics(): void;
+  /** How long the programs of this probe ran while the kernel added it up, in ns. */
+  runTimeNs(): bigint;
   /** Ends the counting, but for pinned programs; counters and programs stay readable. Idempotent. */
   detach(): void;
   /** Releases everything. Idempotent. */

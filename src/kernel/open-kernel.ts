@@ -9,6 +9,7 @@ import { KernelError } from "./errors.js";
 import { firstPid, targetStatus } from "./identified-status.js";
 import { identitiesMax } from "./identities.js";
 import type { Kernel } from "./kernel.js";
+import { sampleOwnCost } from "./own-cost.js";
 import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
 import { followProcesses } from "./process-follower.js";
 import { openProcfs } from "./procfs-kernel.js";
@@ -71,6 +72,9 @@ function attachedKernel(
   const probes = () => probeStatus(facts, choice, native);
   const storage = Array.from({ length: addon.identitiesMax }, () => trackStorage(storageBytesOf, true));
   const components = followComponents(addon, native, identitiesMax(targets, addon.identitiesMax), log);
+  const ownCost = sampleOwnCost(native);
+  const cost = ownCost.read();
+  if ("reason" in cost) log.info("what the programs cost cannot be measured", { reason: cost.reason });
   const processes = followProcesses(
     {
       tasks: () => tasksOf(native),
@@ -157,6 +161,7 @@ function attachedKernel(
     },
     nextInterval() {
       native.nextInterval();
+      ownCost.nextInterval();
     },
     follow() {
       for (const { task, identity } of processes.follow()) storage[identity]?.add(task);
@@ -168,11 +173,14 @@ function attachedKernel(
       probes: probes(),
       eventsMissed: eventsMissed(),
       ...targetStatus(processes),
+      ownCost: ownCost.read(),
     }),
     detach() {
+      ownCost.stop();
       native.detach();
     },
     close() {
+      ownCost.stop();
       native.close();
     },
   };

@@ -56,6 +56,7 @@ export function openProcfs(watched: readonly WatchedTarget[], log: Log): Kernel 
       probes: [PROBE],
       eventsMissed: 0,
       ...targetStatus(processes),
+      ownCost: { reason: PROBE.reason },
     }),
     detach: () => undefined,
     close: () => undefined,

@@ -20,12 +20,19 @@ export interface TargetProcess {
   readonly nodeId: string;
 }
 
+/** How long the sidecar's programs ran since the start, in the windows in which that was measured. */
+export type OwnCost =
+  | { readonly runNs: number; readonly sampledMs: number }
+  /** Why it cannot be had. */
+  | { readonly reason: string };
+
 export interface KernelStatus {
   /** `tracing`, or `none` where nothing can be measured. */
   readonly tier: string;
   readonly probes: readonly ProbeStatus[];
   /** Events that a probe could not count, since the start. */
   readonly eventsMissed: number;
+  readonly ownCost: OwnCost;
   readonly targets: readonly TargetProcess[];
   /** Node ids whose processes run and are not counted, since no more can be told apart. */
   readonly refused: readonly string[];

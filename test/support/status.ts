@@ -43,6 +43,7 @@ export const KERNEL: KernelStatus = {
   eventsMissed: 0,
   targets: [{ pid: 42, tgid: 42, command: "banyand", nodeId: "host:17912" }],
   refused: [],
+  ownCost: { runNs: 4000, sampledMs: 100 },
 };
 
 export const HEALTHY: SidecarStatus = {

@@ -12,6 +12,7 @@ const KERNEL: KernelStatus = {
   eventsMissed: 0,
   targets: [{ pid: 17, tgid: 17, command: "/usr/bin/banyand standalone", nodeId: "a" }],
   refused: [],
+  ownCost: { reason: "" },
 };
 const PAGE: Page = { columns: 200, rows: undefined, colours: false };
 
