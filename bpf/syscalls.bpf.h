@@ -174,34 +174,38 @@ static __always_inline bool file_uses(struct file *file, const void *mapping)
 #define IOVECS_MAX  1024
 #define IOVECS_STEP 8
 
+/* Adds up `bytes` of lengths of a user's iovec array; false where it is unreadable. */
+static __always_inline bool add_lengths(u64 address, u32 bytes, u64 *sum)
+{
+	struct iovec vector[IOVECS_STEP] = {};
+
+	if (bpf_probe_read_user(vector, bytes, (const void *)address))
+		return false;
+#pragma unroll
+	for (int k = 0; k < IOVECS_STEP; k++)
+		*sum += vector[k].iov_len;
+	return true;
+}
+
 /*
- * Sum of the lengths of a user's iovec array; 0 where it is unreadable. Not inlined, so that the
- * verifier walks through the loop once.
+ * Sum of the lengths of a user's iovec array; 0 where it is unreadable. Not inlined, and the part
+ * that fills no step apart, so that the verifier walks through the loop once and in one state.
  */
 __noinline u64 iovec_bytes(u64 address, u64 count)
 {
-	u64 bytes = 0;
+	u64 rest = count % IOVECS_STEP, sum = 0;
 
 	for (u32 i = 0; i < IOVECS_MAX / IOVECS_STEP; i++) {
-		struct iovec vector[IOVECS_STEP] = {};
-		u64 begin = i * IOVECS_STEP;
-
-		if (begin >= count)
+		if ((i + 1) * IOVECS_STEP > count)
 			break;
-
-		/* Masked, so that the verifier sees the bound. */
-		u32 size = count - begin >= IOVECS_STEP
-				   ? sizeof(vector)
-				   : (count - begin) % IOVECS_STEP * sizeof(vector[0]);
-
-		if (bpf_probe_read_user(vector, size,
-					(const void *)(address + begin * sizeof(vector[0]))))
+		if (!add_lengths(address + i * IOVECS_STEP * sizeof(struct iovec),
+				 IOVECS_STEP * sizeof(struct iovec), &sum))
 			return 0;
-#pragma unroll
-		for (int k = 0; k < IOVECS_STEP; k++)
-			bytes += vector[k].iov_len;
 	}
-	return bytes;
+	if (!add_lengths(address + (count - rest) * sizeof(struct iovec),
+			 rest * sizeof(struct iovec), &sum))
+		return 0;
+	return sum;
 }
 
 /* The bytes of the file that the running read asks for. */
