@@ -7,7 +7,6 @@ import { measureNamed } from "../agent-samples.js";
 import { readBack, type StoredRows } from "../banyandb/read-back.js";
 import { openTransport } from "../banyandb/transport.js";
 import type { Config } from "../config/config.js";
-import { identityTags } from "../config/targets.js";
 import { startEmbedded } from "../embedded/server.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
@@ -85,7 +84,7 @@ async function watch(
     await show(options, agent);
     await target.finish();
     await agent.stop(STOP_DEADLINE_MS);
-    const stored = await query(config, schema, fromMs);
+    const stored = await query(agent, config, schema, fromMs);
     return { result: resultOf(agent, schema, target, sink, stored), stored };
   } finally {
     agent.abort();
@@ -129,18 +128,26 @@ function pause(durationMs: number | undefined, stop: AbortSignal): Promise<void>
   });
 }
 
-async function query(config: Config, schema: Schema, fromMs: number): Promise<StoredRows> {
+/** The rows of all targets that had any. */
+async function query(agent: Agent, config: Config, schema: Schema, fromMs: number): Promise<StoredRows> {
   const transport = openTransport(config.banyandb);
+  const measure = measureNamed(schema, "page_cache");
+  const identities = new Map(
+    [...(agent.totals()?.series.values() ?? [])].flatMap(({ sample: { identity } }) =>
+      identity ? [[identity[0], identity]] : [],
+    ),
+  );
   try {
-    return await readBack({
-      transport,
-      group: config.banyandb.group,
-      groupSpec: schema.group,
-      measure: measureNamed(schema, "page_cache"),
-      identity: identityTags(config.node),
-      fromMs,
-      toMs: Date.now() + INTERVAL_MAX_MS,
-    });
+    const parts: StoredRows[] = [];
+    for (const identity of identities.values()) {
+      const toMs = Date.now() + INTERVAL_MAX_MS;
+      const { group } = config.banyandb;
+      const groupSpec = schema.group;
+      parts.push(await readBack({ transport, group, groupSpec, measure, identity, fromMs, toMs }));
+    }
+    const rows = parts.flatMap((part) => part.rows).sort((a, b) => a.timestampMs - b.timestampMs);
+    const sumOf = (name: string) => parts.reduce((sum, { sums }) => sum + (sums[name] ?? 0), 0);
+    return { rows, sums: Object.fromEntries(measure.fields.map(({ name }) => [name, sumOf(name)])) };
   } finally {
     transport.close();
   }

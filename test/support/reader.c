@@ -10,7 +10,9 @@
  * PATTERN: sequential (BYTES each), random (aligned, BYTES each), unaligned
  * (anywhere, 1..BYTES each), eof (over the end of the file), cold (anywhere, BYTES
  * each, all of it dropped before), mixed (all ways to fetch, also direct), pipes (no file at all),
- * hold (no reads). CALL: see do_read(); default read for sequential, else pread.
+ * hold (no reads), cycles (OPS processes one after the other, each the program CALL, a copy of
+ * this one, with pattern once: the main thread and one that renames itself read BYTES each).
+ * CALL: see do_read(); default read for sequential, else pread.
  *
  * Prints "ready", waits for a line on standard input, works, prints the object,
  * waits for the end of input.
@@ -20,15 +22,18 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/io_uring.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE	     4096L
@@ -478,6 +483,46 @@ static void wait_for_line(void)
 		;
 }
 
+static void read_first(long bytes)
+{
+	char own[PAGE];
+
+	if (pread(fd, own, bytes < PAGE ? bytes : PAGE, 0) <= 0)
+		die("pread");
+}
+
+static void *read_renamed(void *bytes)
+{
+	prctl(PR_SET_NAME, "another-name");
+	read_first((long)bytes);
+	return NULL;
+}
+
+static void read_once(long bytes)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, read_renamed, (void *)bytes))
+		die("pthread_create");
+	read_first(bytes);
+	pthread_join(thread, NULL);
+}
+
+static void run_cycles(const char *program, char **argv, long cycles)
+{
+	for (long i = 0; i < cycles; i++) {
+		int status;
+		pid_t child = fork();
+
+		if (child == 0) {
+			execl(program, program, argv[1], "once", argv[3], "1", "1", NULL);
+			_exit(127);
+		}
+		if (child < 0 || waitpid(child, &status, 0) != child || status)
+			die("a process of a cycle");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 6) {
@@ -494,6 +539,10 @@ int main(int argc, char **argv)
 	if (fd < 0 || fstat(fd, &status))
 		die(argv[1]);
 	file_bytes = status.st_size;
+	if (!strcmp(pattern, "once")) {
+		read_once(bytes);
+		return 0;
+	}
 	buffer = mmap(0, BUFFER_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buffer == MAP_FAILED)
@@ -518,6 +567,8 @@ int main(int argc, char **argv)
 		read_cold(bytes, ops, atol(argv[5]));
 	else if (!strcmp(pattern, "mixed"))
 		fetch_in_all_ways(argv[1], bytes, ops, atol(argv[5]));
+	else if (!strcmp(pattern, "cycles"))
+		run_cycles(argv[6], argv, ops);
 	else if (strcmp(pattern, "hold"))
 		read_file(pattern, bytes, ops, atol(argv[5]));
 	printf("{\"reads\":%llu,\"reads_missed\":%llu,\"pages_requested\":%llu,"

@@ -38,7 +38,7 @@ export interface HintTruth {
 
 export interface ReaderOptions {
   readonly pattern:
-    "sequential" | "random" | "unaligned" | "eof" | "cold" | "mixed" | "pipes" | "hold" | "hints";
+    "sequential" | "random" | "unaligned" | "eof" | "cold" | "mixed" | "pipes" | "hold" | "cycles" | "hints";
   readonly bytes: number;
   readonly ops: number;
   readonly seed?: number;
@@ -101,8 +101,28 @@ export function makeFile(sizeBytes: number): { readonly path: string; remove(): 
   };
 }
 
+/** Where a reader runs, from its execve on. */
+export interface ReaderPlace {
+  /** Directory of a cgroup. */
+  readonly cgroup?: string;
+  /** Name of its host, in a namespace of its own. */
+  readonly hostName?: string;
+}
+
+/** What to run before the reader, in the same process. */
+function preludeOf({ cgroup, hostName }: ReaderPlace): string[] {
+  if (cgroup !== undefined) return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', cgroup];
+  if (hostName === undefined) return [];
+  const rename = 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"';
+  return ["unshare", "--uts", "sh", "-c", rename, hostName];
+}
+
 /** Starts a reader; resolves when it waits for its start. */
-export async function startReader(file: string, options: ReaderOptions): Promise<Reader> {
+export async function startReader(
+  file: string,
+  options: ReaderOptions,
+  place: ReaderPlace = {},
+): Promise<Reader> {
   const { pattern, bytes, ops, seed = 1, call, flags = [] } = options;
   const args = [
     file,
@@ -113,7 +133,8 @@ export async function startReader(file: string, options: ReaderOptions): Promise
     ...(call === undefined ? [] : [call]),
     ...flags,
   ];
-  const child = spawn(readerBinary(), args, { stdio: ["pipe", "pipe", "inherit"] });
+  const [program = "", ...words] = [...preludeOf(place), readerBinary(), ...args];
+  const child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   await nextLine(child, lines);
   if (child.pid === undefined) throw new Error("the reader has no pid");
@@ -126,6 +147,7 @@ export async function startReader(file: string, options: ReaderOptions): Promise
     run: async () => (await work()) as Truth,
     runHints: async () => (await work()) as HintTruth,
     async end() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, "exit");
       child.stdin.end();
       await ended;

@@ -362,3 +362,57 @@ describe("errors of the configuration", () => {
     });
   }
 });
+
+describe("the list of targets", () => {
+  const problemsIn = (text: string) =>
+    problemsOf(input(text)).map(({ key, message }) => `${key ?? ""}: ${message}`);
+
+  it("gives each its selector and identity, the rest of which comes from `node`", () => {
+    const text = [
+      "node: { cluster: prod, role: data }",
+      "targets:",
+      "  - cgroup: /system.slice/hot.service",
+      "    node: { id: hot, type: hot }",
+      "  - { name: banyand, node: { id: '{hostname}:1' } }",
+    ].join("\n");
+    const { config } = loadConfig(input(text));
+    expect(config.targets.map(({ select }) => select)).to.deep.equal([
+      { name: "", command: undefined, cgroup: "/system.slice/hot.service", pid: undefined },
+      { name: "banyand", command: undefined, cgroup: undefined, pid: undefined },
+    ]);
+    expect(config.targets.map(({ node }) => node)).to.deep.equal([
+      { id: "hot", cluster: "prod", role: "data", type: "hot" },
+      { id: "{hostname}:1", cluster: "prod", role: "data", type: "n/a" },
+    ]);
+    expect(config.node.id).to.equal("hot");
+  });
+
+  it("names the host of the sidecar for its own rows where the first is a template", () => {
+    const { config } = loadConfig(input("node: { id: '{hostname}:1' }"));
+    expect([config.node.id, config.targets[0]?.node.id]).to.deep.equal(["node-7:1", "{hostname}:1"]);
+  });
+
+  it("refuses two of one node id or one selector, none, too many, unknown keys, and target.* beside it", () => {
+    expect(problemsIn("targets: [{ pid: 1 }, { pid: 2 }]")).to.deep.equal([
+      'targets[1].node.id: "node-7:17912" is that of targets[0] too',
+    ]);
+    expect(problemsIn("targets: [{ pid: 1, node: { id: a } }, { pid: 1, node: { id: b } }]")).to.deep.equal([
+      "targets[1]: selects the same processes as targets[0]",
+    ]);
+    expect(problemsIn("targets: [{ node: { id: a } }]")).to.deep.equal([
+      "targets[0]: needs one of name, command, cgroup and pid",
+    ]);
+    const nine = Array.from({ length: 9 }, (_, i) => `{ pid: ${i + 1}, node: { id: n${i} } }`).join(", ");
+    expect(problemsIn(`targets: [${nine}]`)).to.deep.equal([
+      "targets: 9 targets; at most 8 can be counted apart",
+    ]);
+    const [unknown, bad] = problemsIn("targets: [{ nmae: x, cgroup: relative, node: { id: a } }]");
+    expect(unknown).to.match(
+      /^targets\[0\]\.nmae: unknown key; known here: name, command, cgroup, pid, node$/,
+    );
+    expect(bad).to.match(/^targets\[0\]\.cgroup: "relative" is not allowed/);
+    expect(problemsIn("target: { name: x }\ntargets: [{ pid: 1 }]")).to.deep.equal([
+      "target.name: set beside the list targets; one of them",
+    ]);
+  });
+});
