@@ -1,8 +1,8 @@
 /** Keeps the kernel's directories in step with those of the targets on disk. */
 import type { Log } from "../model/log.js";
 import type { KernelDirectory, NativeAddon, NativeProbe } from "./addon.js";
-import { kernelNames, createComponentTable, type ComponentTable } from "./components.js";
-import { scanDirectories, seedFiles, type FoundDirectory } from "./component-scan.js";
+import { createComponentTable, kernelNames, NO_KIND, PROGRAM, type ComponentTable } from "./components.js";
+import { programFiles, scanDirectories, seedFiles, type FoundDirectory } from "./component-scan.js";
 import { processNames } from "./proc-files.js";
 import type { IdentifiedTarget } from "./exec-entries.js";
 
@@ -40,6 +40,7 @@ export function followComponents(
       const who = targets.map(({ task, identity }) => `${task.tgid} ${task.startTimeNs} ${identity}`).join();
       const nowMs = performance.now();
       if (targets.length === 0 || (who === scannedFor && nowMs - scannedMs < SCAN_MS)) return;
+      if (who !== scannedFor) targets.forEach(seedProgram);
       scannedMs = nowMs;
       scannedFor = who;
       const found = ownedOnce(
@@ -76,6 +77,12 @@ export function followComponents(
       const reason = error instanceof Error ? error.message : String(error);
       log.warn("target directories cannot be watched; their files count as unknown", { reason });
     }
+  }
+
+  function seedProgram({ task, identity }: IdentifiedTarget): void {
+    const base = table.baseOf(identity, PROGRAM);
+    for (const { path, ino, dev } of programFiles(task.pid))
+      native.seedFile(path, { ino, dev, base, identity }, NO_KIND);
   }
 
   /** Files of a directory that is seen for the first time may have been cached before. */

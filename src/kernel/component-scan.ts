@@ -32,19 +32,34 @@ export function scanDirectories(pid: number, commandLine: readonly string[]): Fo
 }
 
 function locate(pid: number, directory: ComponentDirectory, mounts: readonly Mount[]): FoundDirectory[] {
-  const mount = mountOf(mounts, directory.path);
-  if (mount?.type !== "overlay") {
-    const status = statOrNothing(`/proc/${pid}/root${directory.path}`);
+  return underlying(pid, directory.path, mounts).map(({ ino, dev }) => ({ ...directory, ino, dev }));
+}
+
+/** A file or directory as kernel events show it, and where this process sees that very one. */
+interface Underlying {
+  readonly path: string;
+  readonly ino: bigint;
+  readonly dev: number;
+}
+
+/** What is behind a path of a process; on overlayfs, in each of the layers that can be seen. */
+function underlying(pid: number, path: string, mounts: readonly Mount[]): Underlying[] {
+  const mount = mountOf(mounts, path);
+  const paths = mount?.type === "overlay" ? overlayLayers(mount, path) : [`/proc/${pid}/root${path}`];
+  return paths.flatMap((seen) => {
+    const status = statOrNothing(seen);
     if (!status) return [];
     // btrfs gives each subvolume a device of its own in stat(2), and none of them to the kernel's events.
     const dev =
       mount?.type === "btrfs" ? kernelDevice(mount.major, mount.minor) : kernelDeviceOfStat(status.dev);
-    return [{ ...directory, ino: status.ino, dev }];
-  }
-  return overlayLayers(mount, directory.path).flatMap((layer) => {
-    const status = statOrNothing(layer);
-    return status ? [{ ...directory, ino: status.ino, dev: kernelDeviceOfStat(status.dev) }] : [];
+    return [{ path: seen, ino: status.ino, dev }];
   });
+}
+
+/** The program that a process runs; nothing where its file is gone or cannot be seen. */
+export function programFiles(pid: number): Underlying[] {
+  const program = linkOrRoot(`/proc/${pid}/exe`);
+  return program === "" ? [] : underlying(pid, program, parseMounts(readOrEmpty(`/proc/${pid}/mountinfo`)));
 }
 
 /** Remembers files that were cached before the start, which a later event may show without their directory. */

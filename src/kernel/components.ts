@@ -28,6 +28,10 @@ const UNKNOWN: Component = { catalog: "unknown", dbGroup: "n/a", fileKind: "n/a"
 const OTHER = "other";
 /** Above the directory of any group. */
 const NO_GROUP = "n/a";
+/** The program itself: where memory is short its own code is evicted, and every part of it waits. */
+export const PROGRAM = { catalog: "program", dbGroup: NO_GROUP } as const;
+/** Of a file that is no data, index or metadata. */
+export const NO_KIND = FILE_KIND_NAMES.length;
 
 /** Where the catalogs are, by the target's command line. Relative roots are taken from its working directory. */
 export function catalogRoots(

@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, unlinkSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
@@ -109,6 +110,21 @@ describe("components of the target's files", function () {
     await readFile(watched, other);
     unlinkSync(file);
     expect(byComponent(watched, "pages_evicted_truncate")).to.deep.equal({ "measure g1 data": FILE_PAGES });
+  });
+
+  it("have the program itself apart, whose code memory pressure takes like any other page", async () => {
+    const program = `${root}/program`;
+    copyFileSync("/bin/sleep", program);
+    const pages = execFileSync("fincore", ["-b", "-n", "-o", "PAGES", program], { encoding: "utf8" });
+    const child = spawn(program, ["60"], { stdio: "ignore" });
+    kernel = openTestedKernel([watched({ pid: child.pid ?? 0 })], SILENT);
+    kernel.follow();
+    child.kill();
+    await once(child, "exit");
+    unlinkSync(program);
+    expect(byComponent(kernel, "pages_evicted_truncate")).to.deep.equal({
+      "program n/a n/a": Number(pages),
+    });
   });
 
   it("are found for a group that appears later", async () => {
