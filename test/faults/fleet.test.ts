@@ -27,7 +27,7 @@ function peakToMean(
 }
 
 describe("a fleet of sidecars", function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
 
   it(`F17: ${SIDECARS} of them do not storm a server that restarts after two minutes`, async () => {
     const world = createWorld(17);

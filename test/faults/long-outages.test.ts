@@ -16,7 +16,7 @@ function isDrained({ delivery }: Simulation): boolean {
 }
 
 describe("long outages", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   it("F2: 30 minutes of refused connections cost nothing, and are made up for within a minute", async () => {
     const sim = simulate();
