@@ -160,7 +160,7 @@ struct exec_entry {
 	unsigned int identity;
 	unsigned int reserved;
 };
-#define EXEC_ENTRIES_MAX 32
+#define EXEC_ENTRIES_MAX 16
 
 /* The self-test: who reads, and what was seen of preemption while a program ran. */
 struct self_test {
