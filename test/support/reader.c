@@ -6,13 +6,15 @@
  * the read, so whoever watches must arrive at the same numbers.
  *
  *   reader FILE PATTERN BYTES OPS SEED [CALL]
+ *   reader resident FILE
  *
  * PATTERN: sequential (BYTES each), random (aligned, BYTES each), unaligned
  * (anywhere, 1..BYTES each), eof (over the end of the file), cold (anywhere, BYTES
  * each, all of it dropped before), mixed (all ways to fetch, also direct), pipes (no file at all),
- * hold (no reads), cycles (OPS processes one after the other, each the program CALL, a copy of
- * this one, with pattern once: the main thread and one that renames itself read BYTES each).
- * CALL: see do_read(); default read for sequential, else pread.
+ * hold (no reads), hints and dontneed (see there), cycles (OPS processes one after
+ * the other, each the program CALL, a copy of this one, with pattern once: the main
+ * thread and one that renames itself read BYTES each). CALL: see do_read(); default
+ * read for sequential, else pread.
  *
  * Prints "ready", waits for a line on standard input, works, prints the object,
  * waits for the end of input.
@@ -439,6 +441,48 @@ static void give_hints(void)
 	fflush(stdout);
 }
 
+/* Where the pages are that DONTNEED must leave: mapped ones first, then dirty ones; and its range,
+ * which begins and ends within a page. */
+#define MAPPED_PAGES 32L
+#define DIRTY_FIRST  64L
+#define DIRTY_PAGES  32L
+#define HINT_FIRST   8L
+#define HINT_OFFSET  100L
+
+static void drop_a_part(const char *path)
+{
+	long file_pages = file_bytes / PAGE, covered_first = HINT_FIRST + 1;
+	long covered_end = HINT_FIRST + file_pages / 2;
+	int writable = open(path, O_RDWR);
+	volatile char *map = mmap(0, MAPPED_PAGES * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	long first[4] = { covered_first, DIRTY_FIRST, MAPPED_PAGES, DIRTY_FIRST + DIRTY_PAGES };
+	long end[4] = { MAPPED_PAGES, DIRTY_FIRST + DIRTY_PAGES, DIRTY_FIRST, covered_end };
+	long before[5], after[5];
+
+	if (writable < 0 || map == MAP_FAILED)
+		die(path);
+	/* Page by page, for a large folio that is not covered in full stays. */
+	advise(0, 0, POSIX_FADV_RANDOM);
+	read_pages(0, file_pages);
+	for (long i = 0; i < MAPPED_PAGES; i++)
+		(void)map[i * PAGE];
+	usleep(SETTLE_US);
+	if (pwrite(writable, buffer, DIRTY_PAGES * PAGE, DIRTY_FIRST * PAGE) < 0)
+		die("pwrite");
+	for (int i = 0; i < 4; i++)
+		before[i] = pages_in_memory(first[i], end[i] - first[i]);
+	before[4] = cached_pages();
+	drop(HINT_FIRST * PAGE + HINT_OFFSET, file_pages / 2 * PAGE);
+	for (int i = 0; i < 4; i++)
+		after[i] = pages_in_memory(first[i], end[i] - first[i]);
+	after[4] = cached_pages();
+	printf("{\"before\":%ld,\"after\":%ld,\"mapped\":[%ld,%ld],\"dirty\":[%ld,%ld],"
+	       "\"clean\":[%ld,%ld]}\n",
+	       before[4], after[4], before[0], after[0], before[1], after[1], before[2] + before[3],
+	       after[2] + after[3]);
+	fflush(stdout);
+}
+
 /* read(2) and write(2) that are no file reads: pipes, sockets, /proc and a
  * memory file. */
 static void read_no_file(long ops)
@@ -525,6 +569,15 @@ static void run_cycles(const char *program, char **argv, long cycles)
 
 int main(int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[1], "resident")) {
+		struct stat of;
+
+		fd = open(argv[2], O_RDONLY);
+		if (fd < 0 || fstat(fd, &of))
+			die(argv[2]);
+		printf("%ld\n", pages_in_memory(0, (of.st_size + PAGE - 1) / PAGE));
+		return 0;
+	}
 	if (argc < 6) {
 		fprintf(stderr, "usage: reader FILE PATTERN BYTES OPS SEED [CALL]\n");
 		return 2;
@@ -556,6 +609,11 @@ int main(int argc, char **argv)
 
 	if (!strcmp(pattern, "hints")) {
 		give_hints();
+		wait_for_line();
+		return 0;
+	}
+	if (!strcmp(pattern, "dontneed")) {
+		drop_a_part(argv[1]);
 		wait_for_line();
 		return 0;
 	}

@@ -1,19 +1,8 @@
 /** Runs reader.c, the workload that knows the truth by cachestat(2). */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
-import { createInterface } from "node:readline";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { packageRoot } from "./package-root.js";
+import { closeSync, fsyncSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { compiled, startProgram } from "./programs.js";
 
 /** What the reader did, by its own count; pages by cachestat(2), storage by /proc/self/io. */
 export interface Truth {
@@ -36,9 +25,30 @@ export interface HintTruth {
   readonly late: number;
 }
 
+/** What one DONTNEED did with a part of a file of which some pages are mapped and some dirty, in pages. */
+export interface DontneedTruth {
+  /** In the whole file before and after. */
+  readonly before: number;
+  readonly after: number;
+  /** In the part that the hint covers in full, of each kind: before, then after. */
+  readonly clean: readonly [number, number];
+  readonly mapped: readonly [number, number];
+  readonly dirty: readonly [number, number];
+}
+
 export interface ReaderOptions {
   readonly pattern:
-    "sequential" | "random" | "unaligned" | "eof" | "cold" | "mixed" | "pipes" | "hold" | "cycles" | "hints";
+    | "sequential"
+    | "random"
+    | "unaligned"
+    | "eof"
+    | "cold"
+    | "mixed"
+    | "pipes"
+    | "hold"
+    | "cycles"
+    | "hints"
+    | "dontneed";
   readonly bytes: number;
   readonly ops: number;
   readonly seed?: number;
@@ -65,23 +75,17 @@ export interface Reader {
   run(): Promise<Truth>;
   /** The same for pattern hints. */
   runHints(): Promise<HintTruth>;
+  /** The same for pattern dontneed. */
+  runDontneed(): Promise<DontneedTruth>;
   /** Ends the process. */
   end(): Promise<void>;
 }
 
 /** A directory on a disk file system: tmpfs has no page cache that fires events. */
 const DISK = "/var/tmp";
-const SOURCE = `${packageRoot}/test/support/reader.c`;
-const BINARY = `${packageRoot}/build/test/reader`;
 
-/** Path of the compiled reader; compiles it when the source is newer. */
-export function readerBinary(): string {
-  if (!existsSync(BINARY) || statSync(BINARY).mtimeMs < statSync(SOURCE).mtimeMs) {
-    mkdirSync(`${packageRoot}/build/test`, { recursive: true });
-    execFileSync("gcc", ["-O1", "-Wall", "-Wextra", "-Werror", "-o", BINARY, SOURCE]);
-  }
-  return BINARY;
-}
+/** Path of the compiled reader. */
+export const readerBinary = () => compiled("reader");
 
 /** Makes a file of random bytes on a disk, synced, so that nothing writes it back later. */
 export function makeFile(sizeBytes: number): { readonly path: string; remove(): void } {
@@ -133,33 +137,19 @@ export async function startReader(
     ...(call === undefined ? [] : [call]),
     ...flags,
   ];
-  const [program = "", ...words] = [...preludeOf(place), readerBinary(), ...args];
-  const child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  await nextLine(child, lines);
-  if (child.pid === undefined) throw new Error("the reader has no pid");
-  const work = async (): Promise<unknown> => {
-    child.stdin.write("\n");
-    return JSON.parse(await nextLine(child, lines));
-  };
+  const program = await startProgram("reader", args, preludeOf(place));
   return {
-    pid: child.pid,
-    run: async () => (await work()) as Truth,
-    runHints: async () => (await work()) as HintTruth,
-    async end() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, "exit");
-      child.stdin.end();
-      await ended;
-    },
+    pid: program.pid,
+    run: async () => (await program.work()) as Truth,
+    runHints: async () => (await program.work()) as HintTruth,
+    runDontneed: async () => (await program.work()) as DontneedTruth,
+    end: () => program.end(),
   };
 }
 
-async function nextLine(child: ChildProcess, lines: AsyncIterator<string>): Promise<string> {
-  const line = await lines.next();
-  if (line.done === true)
-    throw new Error(`the reader ended with ${String(child.exitCode ?? child.signalCode)}`);
-  return line.value;
+/** Pages of a file that are in memory, by cachestat(2). */
+export function residentPages(path: string): number {
+  return Number(execFileSync(readerBinary(), ["resident", path], { encoding: "utf8" }));
 }
 
 /** Adds up the truths of several readers. */

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { packageRoot } from "../support/package-root.js";
-import { readerBinary } from "../support/reader.js";
+import { compiled, PROGRAMS as TEST_PROGRAMS } from "../support/programs.js";
 
 /** Programs that the kernel tests start; for all others busybox has to do. */
 const PROGRAMS: readonly string[] = ["bpftool", "cat", "dd", "setpriv", "truncate", "unshare"];
@@ -24,7 +24,7 @@ const PACKAGE: readonly string[] = [
   "dist",
   "package.json",
   "schema",
-  "test/support/reader.c",
+  ...TEST_PROGRAMS.map((name) => `test/support/${name}.c`),
   "test/vm/guest",
 ];
 /** Development dependencies that run the tests. */
@@ -84,7 +84,7 @@ function addBinary(tree: string, from: string, to: string): void {
 }
 
 function addPackage(folder: string): void {
-  readerBinary();
+  for (const name of TEST_PROGRAMS) compiled(name);
   for (const path of [...PACKAGE, ...dependencies()]) {
     const [from, to] = [join(packageRoot, path), join(folder, path)];
     // Times matter: a compiled program that is older than its source would be compiled again.
