@@ -41,18 +41,28 @@ static __always_inline void count_copied_add(const struct subject *file, struct 
 		count_deferred_add(file, task, id_of_copy(&call), index, pages);
 }
 
-/*
- * The running call reads pages from `index` on, up to the byte `end` of the file, which may be
- * behind its own end.
- * @is_last: no other portion follows, for the call fills a pipe
- */
+/* What the kernel reads at once of a call. */
+struct portion {
+	/* Its first page, and the byte behind it, which may be behind the end of the call. */
+	u64 index;
+	u64 end;
+	/* Number of the call. splice(2) does not move it, but two splices differ in where they
+	 * begin, or the second one goes back. */
+	u64 read_id;
+	/* The call may come to the same page again, for its number is its own. */
+	bool is_retried;
+	/* No other portion follows, for the call fills a pipe. */
+	bool is_last;
+};
+
+/* The running call, of this range, reads a portion. */
 static __always_inline void count_portion(const struct subject *file, struct task_struct *task,
-					  const struct request *call, u64 index, u64 end,
-					  bool is_last)
+					  const struct request *call, const struct portion *portion)
 {
 	struct thread_state *thread = THREAD_STATE(threads, task, true);
-	u64 call_end = end_of_copy(file, call), read_id = read_id_of(task);
+	u64 call_end = end_of_copy(file, call), read_id = portion->read_id;
 	u64 first = call->pos >> PAGE_SHIFT, begin = call->pos, fresh = first;
+	u64 end = portion->end;
 
 	end = MIN(end, call_end);
 	if (!thread) {
@@ -61,27 +71,27 @@ static __always_inline void count_portion(const struct subject *file, struct tas
 	}
 	if (end <= begin)
 		return;
-	/* splice(2) does not move the number of the read, but two calls differ in where they begin,
-	 * or the second one goes back. */
 	if (thread->mapping == file->mapping && thread->read_id == read_id &&
-	    thread->copy_begin == begin && index > thread->index) {
+	    thread->copy_begin == begin &&
+	    (portion->index > thread->index || portion->is_retried)) {
 		begin = MIN(thread->copy_end, end);
 		fresh = (thread->copy_end + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
 	} else {
 		ADD(file->c, reads, 1);
-		thread->missed_read = 0;
+		if (!(read_id & URING_READ))
+			thread->missed_read = 0;
 		thread->copy_begin = begin;
 		thread->copy_end = begin;
 	}
 	thread->mapping = file->mapping;
-	thread->index = index;
+	thread->index = portion->index;
 	thread->read_id = read_id;
 
 	u64 last = (end - 1) >> PAGE_SHIFT;
 
 	if (has_deferred(file, thread, id_of_copy(call)))
 		settle_deferred(file->c, thread, first, last,
-				is_last ? last : (call_end - 1) >> PAGE_SHIFT, read_id);
+				portion->is_last ? last : (call_end - 1) >> PAGE_SHIFT, read_id);
 	ADD(file->c, read_bytes, end - begin);
 	thread->copy_end = MAX(thread->copy_end, end);
 	if (fresh > last)

@@ -49,6 +49,9 @@ static __always_inline u64 read_id_of(struct task_struct *task)
 	return TASK_READ(task, ioac.syscr);
 }
 
+/* Reads of io_uring have numbers of their own, which no read by syscall has. */
+#define URING_READ (1ull << 63)
+
 static __always_inline void count_missed(struct counters *c, struct thread_state *thread,
 					 u64 missed, u64 read_id)
 {

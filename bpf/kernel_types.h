@@ -174,6 +174,8 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
 	struct task_io_accounting ioac;
+	/* Of a worker of io_uring. */
+	void *worker_private;
 	char comm[16];
 };
 
@@ -181,6 +183,7 @@ struct task_struct {
  * function: di, si, dx, cx */
 struct pt_regs {
 	unsigned long r10;
+	unsigned long r9;
 	unsigned long r8;
 	unsigned long cx;
 	unsigned long dx;

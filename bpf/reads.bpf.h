@@ -15,6 +15,7 @@
 #include "kernel_types.h"
 #include "maps.bpf.h"
 #include "syscalls.bpf.h"
+#include "uring.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
@@ -28,7 +29,8 @@ static __always_inline void count_read(const struct subject *file, u64 first, u6
 
 /* Sorts the pages of an add by the range of the running read, clamped to the end of the file. */
 static __always_inline void count_read_add(const struct subject *file, struct task_struct *task,
-					   u64 index, u64 pages, const struct request *request)
+					   u64 index, u64 pages, const struct request *request,
+					   u64 read_id)
 {
 	/* 5.10 adds a page beyond the end where a page-aligned file is read there. */
 	u64 request_end = MIN(request->pos + request->count, file->size);
@@ -40,7 +42,7 @@ static __always_inline void count_read_add(const struct subject *file, struct ta
 		struct thread_state *thread = THREAD_STATE(threads, task, true);
 
 		if (thread) {
-			count_missed(file->c, thread, missed, read_id_of(task));
+			count_missed(file->c, thread, missed, read_id);
 		} else {
 			ADD(file->c, pages_missed, missed);
 			ADD(file->c, events_without_state, 1);
@@ -71,8 +73,10 @@ static __always_inline void count_add(const struct subject *file, struct task_st
 	if (is_plain_read(nr)) {
 		if (!is_file)
 			count_fault(file, index, pages);
+		else if (is_nowait(task, nr))
+			ADD(file->c, pages_prefetched, pages);
 		else if (read_request(task, nr, &request) && request.count)
-			count_read_add(file, task, index, pages, &request);
+			count_read_add(file, task, index, pages, &request, read_id_of(task));
 		else
 			count_deferred_add(file, task, NO_CALL, index, pages);
 	} else if (is_copy(nr)) {
@@ -80,8 +84,14 @@ static __always_inline void count_add(const struct subject *file, struct task_st
 			count_copied_add(file, task, nr, index, pages);
 		else
 			ADD(file->c, pages_written, pages);
-	} else if (nr == NR_io_worker || nr == NR_io_uring_enter || nr == NR_execve ||
-		   nr == NR_execveat) {
+	} else if (is_uring(nr)) {
+		struct uring_read read = {};
+
+		if (uring_read_of(file, task, nr, &read))
+			count_read_add(file, task, index, pages, &read.range, read.id);
+		else
+			count_deferred_add(file, task, NO_CALL, index, pages);
+	} else if (nr == NR_execve || nr == NR_execveat) {
 		count_deferred_add(file, task, NO_CALL, index, pages);
 	} else if (is_hint(nr)) {
 		ADD(file->c, pages_prefetched, pages);

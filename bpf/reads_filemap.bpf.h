@@ -10,19 +10,32 @@
 
 #include "reads.bpf.h"
 
-static __always_inline void count_buffered_read(u32 target, struct file *read, u64 pos, u64 end)
+static __always_inline void count_buffered_read(u32 target, struct file *open, u64 pos, u64 end)
 {
-	struct address_space *mapping = BPF_CORE_READ(read, f_mapping);
+	struct address_space *mapping = BPF_CORE_READ(open, f_mapping);
 	struct task_struct *task = current_task();
 	long nr = syscall_nr(task);
-	struct request call = {};
+	struct portion portion = {
+		.index = pos >> PAGE_SHIFT,
+		.end = end,
+		.read_id = read_id_of(task),
+	};
+	struct uring_read read = {};
 	struct subject file = {};
 
 	if (end <= pos || !subject_of(target, BPF_CORE_READ(mapping, host), (u64)mapping, &file))
 		return;
-	if (copy_request(task, nr, &call) && pos >= call.pos) {
-		count_portion(&file, task, &call, pos >> PAGE_SHIFT, end,
-			      copy_pipe(task, nr) != NULL);
+	if (copy_request(task, nr, &read.range) && pos >= read.range.pos) {
+		portion.is_last = copy_pipe(task, nr) != NULL;
+		count_portion(&file, task, &read.range, &portion);
+		return;
+	}
+	if (uring_read_of(&file, task, nr, &read) && pos >= read.range.pos &&
+	    pos < read.range.pos + read.range.count) {
+		portion.read_id = read.id;
+		/* A worker waits, and so needs only one try. */
+		portion.is_retried = nr == NR_io_uring_enter;
+		count_portion(&file, task, &read.range, &portion);
 		return;
 	}
 

@@ -56,26 +56,53 @@ static __always_inline bool count_copied_batch(const struct subject *file, struc
 	/* The slots are still free that the pages of this batch will take. */
 	if (pipe)
 		last_index = MIN(last_index, index + slots_left(pipe) - 1);
-	count_portion(file, task, &call, index, (last_index + 1) << PAGE_SHIFT, pipe != NULL);
+
+	struct portion portion = {
+		.index = index,
+		.end = (last_index + 1) << PAGE_SHIFT,
+		.read_id = read_id_of(task),
+		.is_last = pipe != NULL,
+	};
+
+	count_portion(file, task, &call, &portion);
 	return true;
+}
+
+static __always_inline bool is_request_of(const struct request *request, u64 index, u64 last_index)
+{
+	return (request->pos + request->count - 1) >> PAGE_SHIFT == last_index &&
+	       request->pos >> PAGE_SHIFT <= index;
 }
 
 static __always_inline void count_batch(const struct subject *file, struct task_struct *task,
 					u64 index, u64 last_index)
 {
 	struct request request = {};
+	u64 read_id = read_id_of(task);
 	bool known = request_of(task, &request) &&
 		     (request.pos + request.count - 1) >> PAGE_SHIFT == last_index;
+
+	if (!known) {
+		struct uring_read read = {};
+
+		if (count_copied_batch(file, task, index, last_index))
+			return;
+		if (uring_read_of(file, task, syscall_nr(task), &read) &&
+		    is_request_of(&read.range, index, last_index)) {
+			request = read.range;
+			read_id = read.id;
+			known = true;
+		}
+	}
+
 	/* A read of one page has no second batch, and its adds knew its range: no state, the hot
 	 * path. */
 	bool begins = known && request.pos >> PAGE_SHIFT == index;
 	struct thread_state *thread = NULL;
-	u64 first = index, read_id = read_id_of(task);
+	u64 first = index;
 	u64 last = file->size ? MIN(last_index, (file->size - 1) >> PAGE_SHIFT) : 0;
 	u64 bytes = 0;
 
-	if (!known && count_copied_batch(file, task, index, last_index))
-		return;
 	if (!begins || last_index != index) {
 		thread = THREAD_STATE(threads, task, true);
 		if (!thread) {
@@ -85,6 +112,11 @@ static __always_inline void count_batch(const struct subject *file, struct task_
 		}
 	}
 	if (thread) {
+		/* A read of io_uring that is tried again cannot be told from another one with the
+		 * same end. */
+		if (!known && is_uring(syscall_nr(task)))
+			read_id = thread->read_id;
+
 		bool continues = !begins && thread->mapping == file->mapping &&
 				 thread->last_index == last_index && thread->read_id == read_id &&
 				 index > thread->index;
@@ -94,7 +126,6 @@ static __always_inline void count_batch(const struct subject *file, struct task_
 		thread->last_index = last_index;
 		thread->read_id = read_id;
 		if (!known) {
-			/* Reads of io_uring share one read_id: each is a read of its own. */
 			if (!continues)
 				thread->missed_read = 0;
 			if (has_deferred(file, thread, NO_CALL))
@@ -107,6 +138,8 @@ static __always_inline void count_batch(const struct subject *file, struct task_
 		first = MIN(first, request.pos >> PAGE_SHIFT);
 		if (request.pos < file->size)
 			bytes = MIN(request.pos + request.count, file->size) - request.pos;
+	} else if (first <= last) {
+		bytes = MIN((last + 1) << PAGE_SHIFT, file->size) - (first << PAGE_SHIFT);
 	}
 	if (first <= last)
 		count_read(file, first, last, bytes);

@@ -126,6 +126,15 @@ static __always_inline bool is_plain_read(long nr)
 	       nr == NR_preadv2;
 }
 
+/* include/uapi/linux/fs.h */
+#define RWF_NOWAIT 0x8
+
+/* A read that gives only what is in memory, and may bring in the rest for later. */
+static __always_inline bool is_nowait(struct task_struct *task, long nr)
+{
+	return nr == NR_preadv2 && REGS_READ(user_regs(task), r9) & RWF_NOWAIT;
+}
+
 /* Copies from a file to something else, in portions of the kernel's choice. */
 static __always_inline bool is_copy(long nr)
 {
@@ -172,7 +181,7 @@ static __always_inline bool file_uses(struct file *file, const void *mapping)
 
 /* include/uapi/linux/uio.h: UIO_MAXIOV; and how many are looked at in one go. */
 #define IOVECS_MAX  1024
-#define IOVECS_STEP 8
+#define IOVECS_STEP 4
 
 /* Adds up `bytes` of lengths of a user's iovec array; false where it is unreadable. */
 static __always_inline bool add_lengths(u64 address, u32 bytes, u64 *sum)

@@ -8,10 +8,13 @@ import { makeFile, startReader, type ReaderOptions, type Truth } from "../suppor
 const FILE_BYTES = 64 << 20;
 const OPS = 1500;
 const COUNTS = ["reads", "reads_missed", "pages_requested", "pages_missed", "read_bytes"] as const;
-const WAYS: readonly ReaderOptions[] = (["pread", "sendfile", "io_uring"] as const).flatMap((call) => [
-  { call, pattern: "random", bytes: 4096, ops: OPS },
-  { call, pattern: "unaligned", bytes: 300_000, ops: OPS },
-]);
+const WAYS: readonly ReaderOptions[] = [
+  { call: "pread", pattern: "unaligned", bytes: 300_000, ops: OPS },
+  { call: "io_uring", pattern: "unaligned", bytes: 300_000, ops: OPS },
+  { call: "io_uring", pattern: "deep", bytes: 4096, ops: OPS },
+  { call: "io_uring", pattern: "deep", bytes: 300_000, ops: OPS },
+  { call: "nowait", pattern: "unaligned", bytes: 300_000, ops: OPS },
+];
 
 const addon = requireReads();
 const probe = openProbe(addon);

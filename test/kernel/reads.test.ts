@@ -69,6 +69,17 @@ const PATTERNS: readonly Pattern[] = [
     call: "copy_file_range",
     alone: true,
   },
+  ...(["io_uring", "io_uring vector", "io_uring fixed", "io_uring worker"] as const).flatMap((call) => [
+    { name: `${call} of 4 KiB`, pattern: "random", bytes: 4096, ops: 500, call, alone: true } as const,
+    {
+      name: `${call} of up to 300 KB`,
+      pattern: "unaligned",
+      bytes: 300000,
+      ops: 300,
+      call,
+      alone: true,
+    } as const,
+  ]),
 ];
 
 describe("reads of the target, against cachestat(2) before each read", function () {

@@ -10,8 +10,8 @@
  *
  * PATTERN: sequential (BYTES each), random (aligned, BYTES each), unaligned
  * (anywhere, 1..BYTES each), eof (over the end of the file), cold (anywhere, BYTES
- * each, all of it dropped before), mixed (all ways to fetch, also direct), pipes (no file at all),
- * hold (no reads), hints and dontneed (see there), cycles (OPS processes one after
+ * each, all of it dropped before), mixed (all ways to fetch, also direct), deep (io_uring,
+ * many at a time), pipes (no file at all), hold (no reads), hints and dontneed (see there), cycles (OPS processes one after
  * the other, each the program CALL, a copy of this one, with pattern once: the main
  * thread and one that renames itself read BYTES each). CALL: see do_read(); default
  * read for sequential, else pread.
@@ -103,46 +103,85 @@ static long pages_in_memory(long first, long pages)
 	return answer;
 }
 
-/* One read through io_uring, submitted and waited for in one call. */
-static long read_by_io_uring(long pos, long bytes)
+/* Entries of the ring: as many reads may be under way. */
+#define DEPTH 16
+
+static struct {
+	int fd;
+	char *sq, *cq;
+	struct io_uring_sqe *sqes;
+	struct io_uring_params params;
+} ring = { .fd = -1 };
+
+static void open_ring(void)
 {
-	static int ring = -1;
-	static struct io_uring_params params;
-	static char *sq, *cq;
-	static struct io_uring_sqe *sqes;
+	struct io_uring_params *params = &ring.params;
+	struct iovec whole = { buffer, BUFFER_BYTES };
+	int protection = PROT_READ | PROT_WRITE;
 
-	if (ring < 0) {
-		ring = syscall(SYS_io_uring_setup, 4, &params);
-		if (ring < 0)
-			die("io_uring_setup");
-		sq = mmap(0, params.sq_off.array + params.sq_entries * 4, PROT_READ | PROT_WRITE,
-			  MAP_SHARED, ring, IORING_OFF_SQ_RING);
-		cq = mmap(0, params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe),
-			  PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
-		sqes = mmap(0, params.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE,
-			    MAP_SHARED, ring, IORING_OFF_SQES);
-		if (sq == MAP_FAILED || cq == MAP_FAILED || sqes == MAP_FAILED)
-			die("mmap of the ring");
-	}
-	unsigned *tail = (unsigned *)(sq + params.sq_off.tail);
-	unsigned slot = *tail & *(unsigned *)(sq + params.sq_off.ring_mask);
+	if (ring.fd >= 0)
+		return;
+	ring.fd = syscall(SYS_io_uring_setup, DEPTH, params);
+	if (ring.fd < 0)
+		die("io_uring_setup");
+	ring.sq = mmap(0, params->sq_off.array + params->sq_entries * 4, protection, MAP_SHARED,
+		       ring.fd, IORING_OFF_SQ_RING);
+	ring.cq = mmap(0, params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe),
+		       protection, MAP_SHARED, ring.fd, IORING_OFF_CQ_RING);
+	ring.sqes = mmap(0, params->sq_entries * sizeof(*ring.sqes), protection, MAP_SHARED,
+			 ring.fd, IORING_OFF_SQES);
+	if (ring.sq == MAP_FAILED || ring.cq == MAP_FAILED || ring.sqes == MAP_FAILED)
+		die("mmap of the ring");
+	if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_BUFFERS, &whole, 1) ||
+	    syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, &fd, 1))
+		die("io_uring_register");
+}
 
-	memset(&sqes[slot], 0, sizeof(*sqes));
-	sqes[slot].opcode = IORING_OP_READ;
-	sqes[slot].fd = fd;
-	sqes[slot].off = pos;
-	sqes[slot].addr = (unsigned long)buffer;
-	sqes[slot].len = bytes;
-	((unsigned *)(sq + params.sq_off.array))[slot] = slot;
+/*
+ * @opcode: IORING_OP_READ, or READV with two buffers, or READ_FIXED into a registered one
+ * @flags: IOSQE_ASYNC for a worker to do it, IOSQE_FIXED_FILE for a registered file
+ */
+static void queue_read(long pos, long bytes, int opcode, int flags)
+{
+	static struct iovec halves[2];
+	unsigned *tail = (unsigned *)(ring.sq + ring.params.sq_off.tail);
+	unsigned slot = *tail & *(unsigned *)(ring.sq + ring.params.sq_off.ring_mask);
+	struct io_uring_sqe *sqe = &ring.sqes[slot];
+
+	halves[0] = (struct iovec){ buffer, bytes / 2 };
+	halves[1] = (struct iovec){ buffer + bytes / 2, bytes - bytes / 2 };
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = opcode;
+	sqe->flags = flags;
+	sqe->fd = flags & IOSQE_FIXED_FILE ? 0 : fd;
+	sqe->off = pos;
+	sqe->addr = (unsigned long)(opcode == IORING_OP_READV ? (void *)halves : buffer);
+	sqe->len = opcode == IORING_OP_READV ? 2 : bytes;
+	((unsigned *)(ring.sq + ring.params.sq_off.array))[slot] = slot;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
-		die("io_uring_enter");
-	unsigned *head = (unsigned *)(cq + params.cq_off.head);
-	struct io_uring_cqe *cqes = (struct io_uring_cqe *)(cq + params.cq_off.cqes);
-	long result = cqes[*head & *(unsigned *)(cq + params.cq_off.ring_mask)].res;
+}
 
-	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
-	return result;
+/* Submits what is queued and waits for all of it; the sum of what the reads returned. */
+static long submit_and_wait(int count)
+{
+	unsigned *head = (unsigned *)(ring.cq + ring.params.cq_off.head);
+	unsigned mask = *(unsigned *)(ring.cq + ring.params.cq_off.ring_mask);
+	struct io_uring_cqe *cqes = (struct io_uring_cqe *)(ring.cq + ring.params.cq_off.cqes);
+	long sum = 0;
+
+	if (syscall(SYS_io_uring_enter, ring.fd, count, count, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+		die("io_uring_enter");
+	for (int i = 0; i < count; i++)
+		sum += cqes[(*head + i) & mask].res;
+	__atomic_store_n(head, *head + count, __ATOMIC_RELEASE);
+	return sum;
+}
+
+static long read_by_io_uring(long pos, long bytes, int opcode, int flags)
+{
+	open_ring();
+	queue_read(pos, bytes, opcode, flags);
+	return submit_and_wait(1);
 }
 
 /* Slots of a pipe as it is made; each takes a page or a part of one. */
@@ -221,7 +260,13 @@ static long do_read(long pos, long bytes)
 	if (!strcmp(call, "copy_file_range"))
 		return read_by_copy(pos, bytes);
 	if (!strcmp(call, "io_uring"))
-		return read_by_io_uring(pos, bytes);
+		return read_by_io_uring(pos, bytes, IORING_OP_READ, 0);
+	if (!strcmp(call, "io_uring vector"))
+		return read_by_io_uring(pos, bytes, IORING_OP_READV, 0);
+	if (!strcmp(call, "io_uring fixed"))
+		return read_by_io_uring(pos, bytes, IORING_OP_READ_FIXED, IOSQE_FIXED_FILE);
+	if (!strcmp(call, "io_uring worker"))
+		return read_by_io_uring(pos, bytes, IORING_OP_READ, IOSQE_ASYNC);
 	errno = EINVAL;
 	die(call);
 	return -1;
@@ -238,23 +283,49 @@ static long end_of_read(long pos, long bytes)
 	return end;
 }
 
-static void counted_read(long pos, long bytes)
+/* Adds a read that is about to begin to the truth; the bytes that it must give. */
+static long foretell(long pos, long bytes)
 {
 	long end = end_of_read(pos, bytes);
 	long first = pos / PAGE;
 	long pages = (end - 1) / PAGE - first + 1;
 	long missed = pages - pages_in_memory(first, pages);
-	long got = do_read(pos, bytes);
 
-	if (got != end - pos) {
-		fprintf(stderr, "%s of %ld at %ld returned %ld\n", call, bytes, pos, got);
-		exit(1);
-	}
 	truth.reads++;
 	truth.reads_missed += missed > 0;
 	truth.pages_requested += pages;
 	truth.pages_missed += missed;
+	truth.read_bytes += end - pos;
+	return end - pos;
+}
+
+/* A read that does not wait: what it gives is known only afterwards, and it misses nothing of that.
+ */
+static void read_without_waiting(long pos, long bytes)
+{
+	struct iovec whole = { buffer, bytes };
+	long got = preadv2(fd, &whole, 1, pos, RWF_NOWAIT);
+
+	if (got <= 0)
+		return;
+	truth.reads++;
+	truth.pages_requested += (pos + got - 1) / PAGE - pos / PAGE + 1;
 	truth.read_bytes += got;
+}
+
+static void counted_read(long pos, long bytes)
+{
+	if (!strcmp(call, "nowait")) {
+		read_without_waiting(pos, bytes);
+		return;
+	}
+	long want = foretell(pos, bytes);
+	long got = do_read(pos, bytes);
+
+	if (got != want) {
+		fprintf(stderr, "%s of %ld at %ld returned %ld\n", call, bytes, pos, got);
+		exit(1);
+	}
 }
 
 static void drop(long offset, long bytes)
@@ -352,6 +423,29 @@ static void fetch_in_all_ways(const char *path, long bytes, long ops, unsigned l
 		case 7:
 			drop(next_random(&random) % file_bytes & -PAGE, DROP_BYTES);
 		}
+	}
+}
+
+/* As many reads of io_uring at a time as the ring takes, each in a part of the file of its own. */
+static void read_deep(long bytes, long ops, unsigned long seed)
+{
+	unsigned long random = seed * 7919 + 12345;
+	long part = file_bytes / DEPTH;
+
+	open_ring();
+	for (long i = 0; i < ops / DEPTH; i++) {
+		long want = 0;
+
+		for (int k = 0; k < DEPTH; k++) {
+			long pos = k * part + next_random(&random) % (part - bytes);
+			long length = 1 + next_random(&random) % bytes;
+
+			want += foretell(pos, length);
+			queue_read(pos, length, IORING_OP_READ, 0);
+		}
+		if (submit_and_wait(DEPTH) != want)
+			die("reads of io_uring");
+		drop(next_random(&random) % file_bytes & -PAGE, DROP_BYTES);
 	}
 }
 
@@ -623,6 +717,8 @@ int main(int argc, char **argv)
 		read_no_file(ops);
 	else if (!strcmp(pattern, "cold"))
 		read_cold(bytes, ops, atol(argv[5]));
+	else if (!strcmp(pattern, "deep"))
+		read_deep(bytes, ops, atol(argv[5]));
 	else if (!strcmp(pattern, "mixed"))
 		fetch_in_all_ways(argv[1], bytes, ops, atol(argv[5]));
 	else if (!strcmp(pattern, "cycles"))

@@ -44,6 +44,7 @@ export interface ReaderOptions {
     | "eof"
     | "cold"
     | "mixed"
+    | "deep"
     | "pipes"
     | "hold"
     | "cycles"
@@ -66,7 +67,11 @@ export interface ReaderOptions {
     | "sendfile to pipe"
     | "splice"
     | "copy_file_range"
-    | "io_uring";
+    | "io_uring"
+    | "io_uring vector"
+    | "io_uring fixed"
+    | "io_uring worker"
+    | "nowait";
 }
 
 export interface Reader {
