@@ -11,10 +11,10 @@
  * PATTERN: sequential (BYTES each), random (aligned, BYTES each), unaligned
  * (anywhere, 1..BYTES each), eof (over the end of the file), cold (anywhere, BYTES
  * each, all of it dropped before), mixed (all ways to fetch, also direct), deep (io_uring,
- * many at a time), pipes (no file at all), hold (no reads), hints and dontneed (see there), cycles (OPS processes one after
- * the other, each the program CALL, a copy of this one, with pattern once: the main
- * thread and one that renames itself read BYTES each). CALL: see do_read(); default
- * read for sequential, else pread.
+ * many at a time), pipes (no file at all), hold (no reads), hints and dontneed (see there), cycles
+ * (OPS processes one after the other, each the program CALL, a copy of this one, with pattern once:
+ * the main thread and one that renames itself read BYTES each). CALL: see do_read(); default read
+ * for sequential, else pread.
  *
  * Prints "ready", waits for a line on standard input, works, prints the object,
  * waits for the end of input.
