@@ -1,14 +1,11 @@
 /** The tick: read, take differences, enqueue; and the order in which things start and stop. Owns no format. */
 import { createDelivery, type DeliveryConfig } from "./banyandb/delivery.js";
 import { heartbeatSample, measureNamed, type OwnNumbers } from "./agent-samples.js";
-import { createCollector } from "./collect.js";
 import type { Config } from "./config/config.js";
-import { builtMs, packageRoot } from "./config/schema-files.js";
+import { builtMs } from "./config/schema-files.js";
+import { openCounting, type Counting } from "./counting.js";
 import { identityTags } from "./config/targets.js";
-import { loadAddon } from "./kernel/addon.js";
 import { KernelError } from "./kernel/errors.js";
-import type { Kernel } from "./kernel/kernel.js";
-import { openKernel } from "./kernel/open-kernel.js";
 import { tickClock, type ClockReading, type TickClock } from "./model/clock.js";
 import type { Log } from "./model/log.js";
 import { recentGrowth } from "./model/recent.js";
@@ -38,6 +35,8 @@ export interface AgentOptions {
   readonly sink: "banyandb" | Sink;
   /** Version of this program. */
   readonly version: string;
+  /** Where counts outlive this process; undefined: they do not. */
+  readonly pinPath?: string | undefined;
 }
 
 export interface Agent {
@@ -79,15 +78,21 @@ const NO_POINTS: PointCounts = {
 export function runAgent(options: AgentOptions): Agent {
   const { schema, log, version } = options;
   let { config } = options;
-  const kernel = openOrDegrade(config, log);
+  const counting = openOrDegrade(options);
+  const kernel = counting instanceof KernelError ? counting : counting.kernel;
+  const journal = counting instanceof KernelError ? undefined : counting.journal;
+  const resumption = journal?.resumption;
   const identity = identityTags(config.node);
   const started = readClocks();
-  const timeline = tickClock(started);
+  const timeline = tickClock(started, resumption);
   const sink: Sink =
     options.sink === "banyandb"
-      ? createDelivery({ config, identity, schema, log, timeline, builtMs: builtMs() })
+      ? createDelivery({
+          ...{ config, identity, schema, log, timeline, builtMs: builtMs(), resumption },
+          ...(journal && { journal }),
+        })
       : options.sink;
-  const measuring = measure(kernel, schema, sink, status, timeline);
+  const measuring = measure(counting, schema, sink, status, timeline);
   const timers = startTickTimers({
     nodeId: config.node.id,
     intervalMs: config.intervalMs,
@@ -108,7 +113,7 @@ export function runAgent(options: AgentOptions): Agent {
 
   function status(): SidecarStatus {
     const now = readClocks();
-    const kernelStatus = kernel instanceof KernelError ? unmeasured(kernel) : kernel.status();
+    const kernelStatus = counting instanceof KernelError ? unmeasured(counting) : statusOf(counting);
     const delivery = sink.status();
     return {
       version,
@@ -142,26 +147,31 @@ export function runAgent(options: AgentOptions): Agent {
       if (!(kernel instanceof KernelError)) kernel.detach();
       measuring.tick();
       await sink.stop(deadlineMs);
+      journal?.save();
     },
     abort() {
       timers.stop();
       sink.abort();
     },
     close() {
-      if (!(kernel instanceof KernelError)) kernel.close();
+      if (!(counting instanceof KernelError)) counting.close();
     },
   };
 }
 
-function openOrDegrade(config: Config, log: Log): Kernel | KernelError {
+function openOrDegrade({ config, pinPath, schema, log }: AgentOptions): Counting | KernelError {
   try {
-    return openKernel(loadAddon(packageRoot()), { targets: config.targets, tier: config.kernel.tier }, log);
+    return openCounting({ config, pinPath, schema, log });
   } catch (error) {
     const problem = KernelError.from(error, "open", "the kernel side");
     if (!config.kernel.allowDegraded) throw problem;
     log.error("nothing is measured; going on because of kernel.allow_degraded", { reason: problem.message });
     return problem;
   }
+}
+
+function statusOf({ kernel, pinsRefused }: Counting): KernelStatus {
+  return { ...kernel.status(), ...(pinsRefused && { pins: pinsRefused }) };
 }
 
 function unmeasured(problem: KernelError): KernelStatus {
@@ -188,13 +198,13 @@ interface Measuring {
 }
 
 function measure(
-  kernel: Kernel | KernelError,
+  opened: Counting | KernelError,
   schema: Schema,
   sink: Sink,
   status: () => SidecarStatus,
   timeline: TickClock,
 ): Measuring {
-  const counting = kernel instanceof KernelError ? undefined : createCollector(kernel, schema);
+  const counting = opened instanceof KernelError ? undefined : opened;
   const heartbeat = measureNamed(schema, "sidecar");
   const losses = recentGrowth(RECENT_INTERVALS, ["eventsMissed", "rejected", "dropped"]);
   let own: OwnNumbers | undefined;
@@ -217,6 +227,7 @@ function measure(
       const tick: Tick = { timestampMs, version: tickVersion(timestampMs, ticks), intervalMs, samples };
       ticks++;
       totals = addToTotals(totals, tick);
+      counting?.journal?.made(tick);
       sink.enqueue(tick);
     },
     lastTick: (now) => ({

@@ -1,6 +1,6 @@
 /** From one read-out of the kernel to the samples of a tick. */
 import { identityTags } from "./config/targets.js";
-import type { IdentityReading, Kernel, PressureReading } from "./kernel/kernel.js";
+import type { CountedKernel, IdentityReading, PressureReading } from "./kernel/kernel.js";
 import { trackCounts, type ComponentCounts } from "./model/counters.js";
 import { trackCumulative, type Cumulative } from "./model/cumulative.js";
 import type { Schema } from "./model/measure.js";
@@ -23,7 +23,8 @@ interface IdentityTrackers {
   readonly hints: ReadonlyMap<string, Grown>;
 }
 
-export function createCollector(kernel: Kernel, schema: Schema): Collector {
+/** @param since what counts: what is added from now on, or all that the kernel's counters ever counted */
+export function createCollector(kernel: CountedKernel, schema: Schema, since: "now" | "ever"): Collector {
   const measures = {
     pageCache: measureNamed(schema, "page_cache"),
     component: measureNamed(schema, "page_cache_component"),
@@ -32,9 +33,10 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
   };
   const { names } = kernel.layout;
   const start = kernel.read();
-  const counts = trackCounts(kernel.layout, start.counters);
-  const trackers = start.identities.map(trackIdentity);
-  const nodePressure = trackCumulative(pressureOf(start.node));
+  const began = since === "now" ? start : zeroed(start);
+  const counts = trackCounts(kernel.layout, began.counters);
+  const trackers = began.identities.map(trackIdentity);
+  const nodePressure = trackCumulative(pressureOf(began.node));
   const available = (name: string, value: number | undefined) =>
     kernel.available.has(name) ? value : undefined;
   /** Where the available counts stand: there may be hundreds of components in a tick. */
@@ -44,7 +46,8 @@ export function createCollector(kernel: Kernel, schema: Schema): Collector {
 
   /** An identity that was found later has counted nothing before. */
   function trackersOf(number: number, reading: IdentityReading): IdentityTrackers {
-    return (trackers[number] ??= trackIdentity(nothingYet(reading)));
+    const nothing = since === "now" ? nothingYet(reading) : zeroed(reading);
+    return (trackers[number] ??= trackIdentity(nothing));
   }
 
   function componentSample({ component, counts: values }: ComponentCounts, identity: Identity): Sample {
@@ -161,6 +164,15 @@ function nothingYet({ pressure, hints }: IdentityReading): IdentityReading {
     hints: Object.fromEntries(Object.entries(hints).map(([advice, counters]) => [advice, zeroes(counters)])),
     storage: { read: 0n, write: 0n },
   };
+}
+
+/** The same numbers when all began to count. */
+function zeroed<T>(reading: T): T {
+  if (typeof reading === "bigint") return 0n as T;
+  if (reading instanceof BigUint64Array) return new BigUint64Array(reading.length) as T;
+  if (Array.isArray(reading)) return reading.map(zeroed) as T;
+  if (typeof reading !== "object" || reading === null) return reading;
+  return Object.fromEntries(Object.entries(reading).map(([name, value]) => [name, zeroed(value)])) as T;
 }
 
 function storageOf({ storage }: IdentityReading): Cumulative {

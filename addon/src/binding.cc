@@ -356,7 +356,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
         object.Set("parentCgroup", Napi::BigInt::New(env, uint64_t{task.parent_cgroup}));
         object.Set("hostName",
                    std::string(task.host_name, strnlen(task.host_name, sizeof(task.host_name))));
-        object.Set("counted", probe_->IsCounted(task.tgid));
+        object.Set("counted", probe_->IsCountedSinceExec(task.tgid));
         return object;
       });
     });

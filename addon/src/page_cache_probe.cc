@@ -360,7 +360,9 @@ std::vector<task_record> PageCacheProbe::Tasks() {
   }
 }
 
-bool PageCacheProbe::IsCounted(uint32_t tgid) const { return HoldsSlot(ControlOf(control_), tgid); }
+bool PageCacheProbe::IsCountedSinceExec(uint32_t tgid) const {
+  return HoldsSlotSinceExec(ControlOf(control_), tgid);
+}
 
 void PageCacheProbe::SetTargets(const std::vector<CountedProcess>& processes) {
   ReplaceSlots(ControlOf(control_), processes, listed_ns_);

@@ -72,8 +72,8 @@ class PageCacheProbe {
   // attached.
   std::vector<task_record> Tasks();
 
-  // Whether the events of a process are counted.
-  bool IsCounted(uint32_t tgid) const;
+  // Whether a process is counted from its execve on.
+  bool IsCountedSinceExec(uint32_t tgid) const;
 
   // Replaces the counted processes, at most TARGETS_MAX, by their tgids in the initial pid
   // namespace; but for those that a program has taken since the last Tasks(), which that list

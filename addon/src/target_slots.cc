@@ -31,9 +31,10 @@ void RenewFilter(control* c) {
 
 }  // namespace
 
-bool HoldsSlot(const control* c, uint32_t tgid) {
-  for (const uint32_t& slot : c->slot) {
-    if (SLOT_TGID(__atomic_load_n(&slot, __ATOMIC_ACQUIRE)) == tgid) return true;
+bool HoldsSlotSinceExec(const control* c, uint32_t tgid) {
+  for (size_t i = 0; i < TARGETS_MAX; i++) {
+    if (SLOT_TGID(__atomic_load_n(&c->slot[i], __ATOMIC_ACQUIRE)) == tgid)
+      return __atomic_load_n(&c->taken_ns[i], __ATOMIC_RELAXED) != 0;
   }
   return false;
 }

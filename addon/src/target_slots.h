@@ -8,8 +8,8 @@
 
 #include "page_cache.h"
 
-// Whether a process has a slot.
-bool HoldsSlot(const control* c, uint32_t tgid);
+// Whether a program has given a slot to a process: at its execve.
+bool HoldsSlotSinceExec(const control* c, uint32_t tgid);
 
 // A slot as it is when a process is counted under an identity.
 struct CountedProcess {

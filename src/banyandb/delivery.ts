@@ -11,6 +11,7 @@ import type {
   QueueConfig,
 } from "../config/config.js";
 import { tickClock, type ClockReading, type Timeline } from "../model/clock.js";
+import type { Resumption, TickJournal } from "../model/journal.js";
 import type { Log } from "../model/log.js";
 import type { Schema } from "../model/measure.js";
 import type { DeliveryStatus } from "../model/status.js";
@@ -49,6 +50,10 @@ export interface DeliveryOptions {
   readonly timeline?: Timeline;
   /** When this program was built, in milliseconds since the epoch: no clock before that is right. */
   readonly builtMs?: number;
+  /** Notes what is sent, if there is one. */
+  readonly journal?: TickJournal;
+  /** What a process before this one has left to be sent again. */
+  readonly resumption?: Resumption | undefined;
   /** Math.random, if absent. */
   readonly random?: () => number;
   /** Those of Node, if absent. */
@@ -91,7 +96,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const { timeline = tickClock(clock()), builtMs = 0 } = options;
   let { config } = options;
   const { paceMs, windowMs } = timing;
-  const queue = createTickQueue({ ...config.queue, ...config.delivery, ...BATCH, paceMs, windowMs });
+  const limits = { ...config.queue, ...config.delivery, ...BATCH, paceMs, windowMs };
+  const queue = createTickQueue(limits, options.journal);
+  if (options.resumption) queue.resume(options.resumption);
   const gate = createGate(random);
   const alarm = createAlarm(startTimer);
   const watchdog = createWatchdog();

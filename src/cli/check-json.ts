@@ -38,6 +38,12 @@ export function checkJson(report: CheckReport): object {
       bytes: measured.memory.bytes,
       [`bytes_at_${LARGE_CPUS}_cpus`]: measured.memory.bytesOnLargeMachine,
     },
+    pins: measured?.pins && {
+      path: measured.pins.path,
+      state: measured.pins.state,
+      reason: measured.pins.reason,
+      journal_bytes: measured.pins.journalBytes,
+    },
     volume: { rows_per_day: volume.rowsPerDay, bytes_per_day: volume.bytesPerDay },
     outage: {
       full_resolution_ms: volume.outage.fullResolutionMs,

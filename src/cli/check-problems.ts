@@ -45,6 +45,13 @@ function kernelProblems({ kernel, missingCapabilities }: CheckReport): Problem[]
       cure: "a kernel from 6.12 on, or one that allows fentry or kprobes",
     });
   }
+  if (kernel.pins?.state === "refused") {
+    problems.push({
+      severity: "partial",
+      what: `nothing can be pinned in ${kernel.pins.path}: ${kernel.pins.reason ?? "reason unknown"}`,
+      cure: "docs/OPERATIONS.md, Pins; without them a restart loses what is not delivered",
+    });
+  }
   for (const { name, reason } of missingCapabilities) {
     problems.push({
       severity: "partial",

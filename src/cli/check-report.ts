@@ -1,4 +1,5 @@
 /** What `check` found, and its exit code. Pure. */
+import type { PinCheck } from "../kernel/pin-check.js";
 import type { KernelStatus } from "../model/status.js";
 import type { Capability } from "./capabilities.js";
 import { EXIT } from "./exit-code.js";
@@ -32,6 +33,8 @@ export interface CheckReport {
         readonly status: KernelStatus;
         readonly components: readonly FoundComponent[];
         readonly memory: KernelMemory;
+        /** Absent where nothing is to outlive the sidecar. */
+        readonly pins?: PinCheck | undefined;
       }
     | {
         readonly state: "fails";

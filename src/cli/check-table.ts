@@ -1,5 +1,6 @@
 /** What `check` found, as a table for people. Pure. */
 import { type Line, span, type Style, toText } from "../top/text.js";
+import type { PinCheck } from "../kernel/pin-check.js";
 import { CAPABILITIES } from "./capabilities.js";
 import { problemsOf, verdict } from "./check-problems.js";
 import { type CheckReport, checkExitCode, LARGE_CPUS } from "./check-report.js";
@@ -112,7 +113,23 @@ function memoryRows({ kernel }: CheckReport): Row[] {
   const text =
     `${bytes} bytes (${megabytes(bytes)}) of kernel memory at ${possibleCpus} possible CPUs, ` +
     `${megabytes(bytesOnLargeMachine)} at ${LARGE_CPUS}`;
-  return [row("memory", text)];
+  return [row("memory", text), ...pinRows(kernel.pins)];
+}
+
+const PIN_WORDS = {
+  free: "nothing is there yet; `run` begins it",
+  used: "a sidecar counts with it",
+  kept: "counts and journal of an earlier sidecar wait for `run`",
+  refused: "cannot be used",
+} as const;
+
+function pinRows(pins: PinCheck | undefined): Row[] {
+  if (!pins) return [row("pins", "off: a restart loses what is not delivered (kernel.pin_path)")];
+  const { path, state, reason, journalBytes } = pins;
+  const text = `${path}: ${PIN_WORDS[state]}; journal ${megabytes(journalBytes)} of kernel memory`;
+  return [
+    row("pins", reason === undefined ? text : `${text} (${reason})`, state === "refused" ? "bad" : "good"),
+  ];
 }
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -8,6 +8,7 @@ import { type KernelFacts, loadAddon, type NativeAddon } from "../kernel/addon.j
 import { choosePrograms } from "../kernel/choose.js";
 import { scanDirectories } from "../kernel/component-scan.js";
 import { KernelError } from "../kernel/errors.js";
+import { checkPins } from "../kernel/pin-check.js";
 import { openKernel } from "../kernel/open-kernel.js";
 import { processNames } from "../kernel/proc-files.js";
 import type { Log } from "../model/log.js";
@@ -83,7 +84,7 @@ const SILENT: Log = {
   throttled: () => undefined,
 };
 
-function kernelPart({ targets, kernel: { tier } }: Config): Pick<CheckReport, "host" | "kernel"> {
+function kernelPart({ targets, kernel: { tier, pinPath } }: Config): Pick<CheckReport, "host" | "kernel"> {
   let host: string | undefined;
   try {
     const addon = loadAddon(packageRoot());
@@ -96,7 +97,13 @@ function kernelPart({ targets, kernel: { tier } }: Config): Pick<CheckReport, "h
       const components = status.targets.flatMap(({ pid }) => componentsOf(pid));
       return {
         host,
-        kernel: { state: "measures", status, components, memory: memoryOf(addon, facts, tier) },
+        kernel: {
+          state: "measures",
+          status,
+          components,
+          memory: memoryOf(addon, facts, tier),
+          pins: pinPath === undefined ? undefined : checkPins(addon, pinPath),
+        },
       };
     } finally {
       kernel.close();

@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import("./check.js")).checkCommand,
   schema: async () => (await import("./schema.js")).schemaCommand,
   "print-config": async () => (await import("./print-config.js")).printConfigCommand,
+  unload: async () => (await import("./unload.js")).unloadCommand,
 };
 
 /** Runs what `argv` (without node and the script) says; resolves to the exit code, never rejects. */

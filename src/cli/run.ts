@@ -120,7 +120,8 @@ async function runService({ config, schema, log, context, follow }: Start): Prom
     endpoint = listen && (await serveHttp(listen, pages, tls));
     const signals = context.signals();
     const version = packageVersion();
-    agent = runAgent({ config, schema, log, sink: "banyandb", version });
+    const { pinPath } = config.kernel;
+    agent = runAgent({ config, schema, log, sink: "banyandb", version, pinPath });
     const unfollow = follow(agent, signals, endpoint);
     log.info("started", {
       version,

@@ -48,6 +48,10 @@ export interface KernelConfig {
   readonly tier: TierChoice;
   /** Start even where nothing can be measured, and say so in /health. */
   readonly allowDegraded: boolean;
+  /** Directory of a BPF file system where counts outlive the sidecar; undefined means that they do not. */
+  readonly pinPath: string | undefined;
+  /** Time after which programs that nobody reads stop counting. */
+  readonly orphanTimeoutMs: number;
 }
 
 export interface BanyandbConfig {

@@ -304,7 +304,12 @@ function toConfig(
     intervalMs: values.interval,
     node: { ...first.node, id: resolveNodeId(first.node.id, hostname) },
     targets,
-    kernel: { tier: values["kernel.tier"], allowDegraded: values["kernel.allow_degraded"] },
+    kernel: {
+      tier: values["kernel.tier"],
+      allowDegraded: values["kernel.allow_degraded"],
+      pinPath: values["kernel.pin_path"] ?? undefined,
+      orphanTimeoutMs: values["kernel.orphan_timeout"],
+    },
     banyandb: {
       endpoints: values["banyandb.endpoints"],
       group: values["banyandb.group"],

@@ -99,6 +99,20 @@ export const SETTINGS = {
     default: false,
   } as Setting<boolean>,
 
+  "kernel.pin_path": {
+    doc:
+      "Directory below a BPF file system (such as /sys/fs/bpf/banyandb-ebpf-sidecar) where programs, counts and a " +
+      "journal outlive the sidecar, so that no restart loses a count; one for each sidecar",
+    format: FILE_PATH,
+    default: null,
+    absence: "what is not delivered ends with the sidecar, and nothing is counted while it is away",
+  } as Setting<string | null>,
+  "kernel.orphan_timeout": {
+    doc: "Time after which pinned programs stop counting when no sidecar reads them; goes with kernel.pin_path",
+    format: duration(2 * 60_000, 24 * HOUR_MS),
+    default: 600_000,
+  } satisfies Setting<number>,
+
   "banyandb.endpoints": {
     doc: "gRPC addresses of BanyanDB; one is used at a time, the first one by chance, another after a failure",
     format: ENDPOINTS,

@@ -63,7 +63,7 @@ export interface Task {
   readonly parentCgroup: bigint;
   /** As uname(2) tells it to the process: in a container that of the container, so of the pod. */
   readonly hostName: string;
-  /** Whether its events were counted already when it was listed. */
+  /** Whether a program has counted it from its execve on. */
   readonly counted: boolean;
 }
 

@@ -1,12 +1,22 @@
 /** Keeps the kernel's directories in step with those of the targets on disk. */
 import type { Log } from "../model/log.js";
 import type { KernelDirectory, NativeAddon, NativeProbe } from "./addon.js";
-import { createComponentTable, kernelNames, NO_KIND, PROGRAM, type ComponentTable } from "./components.js";
+import {
+  createComponentTable,
+  kernelNames,
+  NO_KIND,
+  PROGRAM,
+  type ComponentOwner,
+  type ComponentTable,
+} from "./components.js";
 import { programFiles, scanDirectories, seedFiles, type FoundDirectory } from "./component-scan.js";
 import { processNames } from "./proc-files.js";
 import type { IdentifiedTarget } from "./exec-entries.js";
 
-export interface ComponentFollower extends Pick<ComponentTable, "describe" | "identityOf" | "used"> {
+export interface ComponentFollower extends Pick<
+  ComponentTable,
+  "describe" | "identityOf" | "used" | "owners"
+> {
   /** Looks at the directories of these processes again, where it is time to. */
   follow(targets: readonly IdentifiedTarget[]): void;
 }
@@ -21,14 +31,22 @@ interface Found {
   readonly directory: FoundDirectory;
 }
 
-/** @param identities targets that there may be */
+export interface ComponentOptions {
+  /** Targets that there may be. */
+  readonly identities: number;
+  /** Owners of components that have their numbers already. */
+  readonly saved?: readonly ComponentOwner[] | undefined;
+  /** Called before the kernel counts by new numbers. */
+  readonly remember: () => void;
+  readonly log: Log;
+}
+
 export function followComponents(
   addon: NativeAddon,
   native: NativeProbe,
-  identities: number,
-  log: Log,
+  { identities, saved, remember, log }: ComponentOptions,
 ): ComponentFollower {
-  const table = createComponentTable(addon, identities);
+  const table = createComponentTable(addon, identities, saved);
   const seeded = new Set<string>();
   let known = "";
   let scannedMs = -Infinity;
@@ -63,6 +81,7 @@ export function followComponents(
     describe: table.describe,
     identityOf: table.identityOf,
     used: table.used,
+    owners: table.owners,
   };
 
   function kernelDirectory({ identity, directory: { ino, dev, ...names } }: Found): KernelDirectory {
@@ -70,6 +89,7 @@ export function followComponents(
   }
 
   function tellKernel(directories: readonly KernelDirectory[]): void {
+    remember();
     try {
       native.setDirectories(directories);
       log.info("target directories found", { directories: directories.length });
@@ -81,6 +101,7 @@ export function followComponents(
 
   function seedProgram({ task, identity }: IdentifiedTarget): void {
     const base = table.baseOf(identity, PROGRAM);
+    remember();
     for (const { path, ino, dev } of programFiles(task.pid))
       native.seedFile(path, { ino, dev, base, identity }, NO_KIND);
   }

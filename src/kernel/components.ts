@@ -71,6 +71,11 @@ export function catalogDirectories(
   return [general, ...groups.map((group) => ({ path: `${data}/${group}`, catalog, dbGroup: group }))];
 }
 
+/** Whose files a component and those of the other kinds above it are. */
+export interface ComponentOwner extends Pick<ComponentDirectory, "catalog" | "dbGroup"> {
+  readonly identity: number;
+}
+
 export interface ComponentTable {
   /** Number of the files of kind 0 of this catalog and group of a target; a new one where there is none yet. */
   readonly baseOf: (identity: number, directory: Pick<ComponentDirectory, "catalog" | "dbGroup">) => number;
@@ -80,6 +85,8 @@ export interface ComponentTable {
   readonly identityOf: (component: number) => number;
   /** Components from here on were never given away. */
   readonly used: () => number;
+  /** Whose they are, from the first base on. */
+  readonly owners: () => readonly ComponentOwner[];
 }
 
 export interface ComponentLimits {
@@ -94,20 +101,27 @@ export interface ComponentLimits {
  * base for each target's `other`; each base has room for the kinds. A number is never given to another group, since
  * its counts may not all be delivered yet.
  * @param identities targets that there may be
+ * @param saved owners that have their numbers already
  */
-export function createComponentTable(limits: ComponentLimits, identities: number): ComponentTable {
+export function createComponentTable(
+  limits: ComponentLimits,
+  identities: number,
+  saved?: readonly ComponentOwner[],
+): ComponentTable {
   const { componentsMax, fileKinds, identitiesMax } = limits;
-  const owners = Array.from({ length: identities }, (_, identity) => ({
-    identity,
-    catalog: OTHER,
-    dbGroup: NO_GROUP,
-  }));
+  const other = (_: unknown, identity: number) => ({ identity, catalog: OTHER, dbGroup: NO_GROUP });
+  const owners: ComponentOwner[] = saved ? [...saved] : Array.from({ length: identities }, other);
   const bases = new Map<string, number>();
   const baseAt = (owner: number) => identitiesMax + owner * fileKinds;
+  const keyOf = (identity: number, catalog: string, dbGroup: string) =>
+    `${identity}\u0000${catalog}\u0000${dbGroup}`;
+  owners.forEach(({ identity, catalog, dbGroup }, owner) => {
+    if (owner >= identities) bases.set(keyOf(identity, catalog, dbGroup), baseAt(owner));
+  });
   const ownerOf = (component: number) => owners[Math.floor((component - identitiesMax) / fileKinds)];
   return {
     baseOf: (identity, { catalog, dbGroup }) => {
-      const key = `${identity}\u0000${catalog}\u0000${dbGroup}`;
+      const key = keyOf(identity, catalog, dbGroup);
       const known = bases.get(key);
       if (known !== undefined) return known;
       if (baseAt(owners.length + 1) > componentsMax) return baseAt(identity);
@@ -123,6 +137,7 @@ export function createComponentTable(limits: ComponentLimits, identities: number
     },
     identityOf: (component) => ownerOf(component)?.identity ?? Math.min(component, identitiesMax - 1),
     used: () => baseAt(owners.length),
+    owners: () => owners,
   };
 }
 

@@ -14,11 +14,18 @@ export interface Identities {
   readonly refused: () => readonly string[];
 }
 
-export function createIdentities(targets: readonly WatchedTarget[], max: number): Identities {
-  const known: NodeConfig[] = [];
+/** @param saved those that have their numbers already */
+export function createIdentities(
+  targets: readonly WatchedTarget[],
+  max: number,
+  saved: readonly NodeConfig[] = [],
+): Identities {
+  const known = [...saved];
   const refused = new Set<string>();
   const take = (node: NodeConfig): number | undefined => {
     const number = known.findIndex(({ id }) => id === node.id);
+    // Its other tags may be new.
+    if (number >= 0) known[number] = node;
     if (number >= 0) return number;
     if (known.length < max) return known.push(node) - 1;
     refused.add(node.id);

@@ -17,8 +17,6 @@ import {
 export interface JournalFacts {
   /** Of the maps that the sums are of; "0": of those that come next. */
   readonly incarnation: string;
-  /** Of maps whose last counts are part of the sums, and which are to be removed. */
-  readonly retired: string;
   /** Latest timestamp that was ever sent; 0: none. */
   readonly lastTimestampMs: number;
   /** When the first interval began. */
@@ -38,8 +36,8 @@ export interface JournalState {
 interface Names {
   readonly facts: JournalFacts;
   readonly measures: readonly StoredMeasure[];
-  /** Number of the measure, the identity where it is not the sidecar's own, then the tags. */
-  readonly series: readonly (readonly [number, Identity | null, ...string[]])[];
+  /** Number of the measure, identity, tags. */
+  readonly series: readonly (readonly [number, Identity, readonly string[]])[];
 }
 
 /** Encodes one tick, for `encodeState`. */
@@ -76,7 +74,7 @@ export function encodeState(
   const names: Names = {
     facts,
     measures: measures.map(({ name, sources }) => ({ name, sources: sources.map((source) => source.name) })),
-    series: all.map(({ measure, identity, tags }) => [measures.indexOf(measure), identity ?? null, ...tags]),
+    series: all.map(({ measure, identity, tags }) => [measures.indexOf(measure), identity, tags]),
   };
   const json = new TextEncoder().encode(JSON.stringify(names));
   writer.reset();
@@ -95,17 +93,17 @@ export function encodeState(
  * Reads a state. What the schema does not know any more is left out.
  * @throws RangeError, SyntaxError where the bytes are no state
  */
-export function decodeState(bytes: Uint8Array, schema: Schema): JournalState {
+export function decodeState(bytes: Uint8Array, schema: Schema, own: Identity): JournalState {
   const reader = createByteReader(bytes);
   const names = JSON.parse(new TextDecoder().decode(reader.bytes(reader.varint()))) as Names;
   const measures = names.measures.map((stored) => ({ stored, now: sourcePlaces(schema, stored) }));
-  const series = createSeriesTable();
-  const stored = names.series.map(([measure, identity, ...tags]): StoredSeries => {
+  const series = createSeriesTable(own);
+  const stored = names.series.map(([measure, identity, tags]): StoredSeries => {
     const { stored, now } = measures[measure] ?? { stored: { name: "", sources: [] }, now: undefined };
     return {
       width: stored.sources.length,
       places: now?.places ?? [],
-      series: now && series.of({ measure: now.measure, identity: identity ?? undefined, tags }),
+      series: now && series.of({ measure: now.measure, identity, tags }),
     };
   });
   for (const { width, places, series: known } of stored) {
@@ -153,5 +151,5 @@ function decodeSample(reader: ByteReader, stored: readonly StoredSeries[]): Samp
   }
   if (!series) return undefined;
   const { measure, identity, tags } = series;
-  return { measure, tags, values, ...(identity && { identity }) };
+  return { measure, identity, tags, values };
 }

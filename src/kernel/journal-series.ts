@@ -5,7 +5,8 @@ import { seriesKey, type Identity, type Sample } from "../model/tick.js";
 export interface JournalSeries {
   readonly index: number;
   readonly measure: MeasureSpec;
-  readonly identity?: Identity | undefined;
+  /** Never absent: that of the sidecar may be another one next time. */
+  readonly identity: Identity;
   readonly tags: readonly string[];
   /** One per `measure.sources`; 0 for those that are not summed. Modulo 2^64. */
   readonly settled: BigInt64Array;
@@ -14,8 +15,6 @@ export interface JournalSeries {
 export interface SeriesTable {
   /** The series of a sample; a new one where there is none yet. */
   of(sample: Pick<Sample, "measure" | "identity" | "tags">): JournalSeries;
-  find(measure: MeasureSpec, tags: readonly string[], identity?: Identity): JournalSeries | undefined;
-  at(index: number): JournalSeries | undefined;
   all(): readonly JournalSeries[];
   /** Bytes of the names of all series, and of their sums. */
   bytes(): number;
@@ -24,27 +23,33 @@ export interface SeriesTable {
 /** Bytes of a series besides its tags, in JSON. */
 const ROW_BYTES = 16;
 
-export function createSeriesTable(): SeriesTable {
+/** @param own identity of samples that have none */
+export function createSeriesTable(own: Identity): SeriesTable {
   const byKey = new Map<string, JournalSeries>();
   const all: JournalSeries[] = [];
   let bytes = 0;
   return {
-    of({ measure, identity, tags }) {
-      const key = seriesKey({ measure, identity, tags });
+    of({ measure, identity = own, tags }) {
+      // By the whole identity: rows with another cluster are other rows.
+      const key = [measure.name, ...identity, ...tags].join("\u0000");
       const known = byKey.get(key);
       if (known) return known;
       const settled = new BigInt64Array(measure.sources.length);
-      const series = { index: all.length, measure, tags, settled, ...(identity && { identity }) };
+      const series = { index: all.length, measure, identity, tags, settled };
       all.push(series);
       byKey.set(key, series);
       bytes += ROW_BYTES + JSON.stringify([identity, tags]).length * 3 + settled.byteLength;
       return series;
     },
-    find: (measure, tags, identity) => byKey.get(seriesKey({ measure, identity, tags })),
-    at: (index) => all[index],
     all: () => all,
     bytes: () => bytes,
   };
+}
+
+/** What identifies a series for whoever counts it: of the identity the first value alone. */
+export function countedKey(series: JournalSeries, own: Identity): string {
+  const { measure, identity, tags } = series;
+  return seriesKey({ measure, identity: identity[0] === own[0] ? own : identity, tags });
 }
 
 /** Adds the summed sources of a sample to what is settled of its series, or takes them away. */

@@ -4,7 +4,7 @@
  */
 import type { Resumption, Taken, TickJournal } from "../model/journal.js";
 import type { Schema } from "../model/measure.js";
-import type { Sample, Tick } from "../model/tick.js";
+import { seriesKey, type Identity, type Sample, type Tick } from "../model/tick.js";
 import { createByteWriter } from "./byte-writer.js";
 import {
   decodeState,
@@ -13,7 +13,7 @@ import {
   type JournalFacts,
   type JournalState,
 } from "./journal-codec.js";
-import { bookSample, createSeriesTable } from "./journal-series.js";
+import { bookSample, countedKey, createSeriesTable } from "./journal-series.js";
 import { JournalDamageError, loadState, saveState, stateRoom, type JournalMemory } from "./journal-store.js";
 
 export interface Journal extends TickJournal {
@@ -25,10 +25,10 @@ export interface Journal extends TickJournal {
   /** From now on the sums are of the counters of these maps. */
   adopt(incarnation: bigint): void;
   /**
-   * The counters of these maps have been read for the last time, and began to count at 0 again: `left` is what they
-   * had counted and no tick has.
+   * The counters have been read for the last time, and begin to count at 0 again: `left` is what they had counted
+   * and no tick has, `kernel` what must be known of those that come.
    */
-  retire(incarnation: bigint, left: readonly Sample[]): void;
+  retire(left: readonly Sample[], kernel: unknown): void;
   /** A tick was made: time until its timestamp is covered by ticks. */
   made(tick: Tick): void;
   /** What the kernel side must know again; asked for with each save. */
@@ -42,9 +42,11 @@ export interface Journal extends TickJournal {
 /** Kept free for what grows a little between two looks: facts, and the number of each tick's length. */
 const SLACK_BYTES = 65_536;
 
+/** Incarnation of maps that do not exist yet. */
+const NONE = "0";
+
 const NO_FACTS: JournalFacts = {
-  incarnation: "0",
-  retired: "0",
+  incarnation: NONE,
   lastTimestampMs: 0,
   beganMs: 0,
   settledMs: 0,
@@ -57,11 +59,12 @@ interface NotedTick {
 
 /**
  * Opens the journal in this memory.
+ * @param own identity of samples that have none
  * @throws JournalDamageError
  */
-export function openJournal(memory: JournalMemory, schema: Schema): Journal {
-  const found = readState(memory, schema);
-  const series = found?.series ?? createSeriesTable();
+export function openJournal(memory: JournalMemory, schema: Schema, own: Identity): Journal {
+  const found = readState(memory, schema, own);
+  const series = found?.series ?? createSeriesTable(own);
   const unsettled = new Map<bigint, NotedTick>();
   const encoded = new WeakMap<Tick, Uint8Array>();
   const stateWriter = createByteWriter();
@@ -110,17 +113,22 @@ export function openJournal(memory: JournalMemory, schema: Schema): Journal {
       : { unsettled: ticks, lastTimestampMs, owedMs: Math.max(0, lastTimestampMs - beganMs - coveredMs) };
 
   function taken(): Taken {
-    const sums = series.all().map(({ settled }) => settled.slice());
+    const now = series.all().map(({ settled }) => settled.slice());
     for (const { tick } of unsettled.values())
       for (const sample of tick.samples) {
-        const into = sums[series.of(sample).index];
+        const into = now[series.of(sample).index];
         if (into) bookSample(into, sample, 1n);
       }
-    return (measure, tags, source, identity) => {
-      const known = series.find(measure, tags, identity);
-      const place = measure.sources.findIndex(({ name }) => name === source);
-      return (known && sums[known.index]?.[place]) ?? 0n;
-    };
+    const sums = new Map<string, bigint[]>();
+    for (const one of series.all()) {
+      const key = countedKey(one, own);
+      const before = sums.get(key);
+      sums.set(
+        key,
+        [...(now[one.index] ?? [])].map((sum, i) => sum + (before?.[i] ?? 0n)),
+      );
+    }
+    return ({ measure, identity = own, tags }) => sums.get(seriesKey({ measure, identity, tags }));
   }
 
   /** Makes the sums such that together with the unsettled ticks they are `-left`. */
@@ -137,12 +145,12 @@ export function openJournal(memory: JournalMemory, schema: Schema): Journal {
     taken,
     adopt(incarnation) {
       const now = String(incarnation);
-      if (facts.incarnation !== "0" && facts.incarnation !== now) rebase([]);
+      if (facts.incarnation !== NONE && facts.incarnation !== now) rebase([]);
       facts = { ...facts, incarnation: now };
     },
-    retire(incarnation, left) {
+    retire(left, kernel) {
       rebase(left);
-      facts = { ...facts, incarnation: "0", retired: String(incarnation) };
+      facts = { ...facts, incarnation: NONE, kernel };
       save();
     },
     admit(candidates) {
@@ -186,11 +194,11 @@ export function openJournal(memory: JournalMemory, schema: Schema): Journal {
   };
 }
 
-function readState(memory: JournalMemory, schema: Schema): JournalState | undefined {
+function readState(memory: JournalMemory, schema: Schema, own: Identity): JournalState | undefined {
   const bytes = loadState(memory);
   if (!bytes) return undefined;
   try {
-    return decodeState(bytes, schema);
+    return decodeState(bytes, schema, own);
   } catch (error) {
     throw new JournalDamageError(error instanceof Error ? error.message : String(error));
   }

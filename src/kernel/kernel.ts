@@ -3,6 +3,7 @@ import type { NodeConfig } from "../config/config.js";
 import type { CounterLayout } from "../model/counters.js";
 import type { KernelStatus } from "../model/status.js";
 import type { Component } from "./components.js";
+import type { KernelMemory } from "./kernel-memory.js";
 import type { PressureFiles } from "./pressure-files.js";
 import type { StorageBytes } from "./storage-bytes.js";
 
@@ -32,7 +33,8 @@ export interface KernelReading {
   readonly node: PressureReading;
 }
 
-export interface Kernel {
+/** What a collector needs of it. */
+export interface CountedKernel {
   readonly layout: CounterLayout;
   /** Counters that this kernel can have; the others are absent. */
   readonly available: ReadonlySet<string>;
@@ -45,10 +47,15 @@ export interface Kernel {
   read(): KernelReading;
   /** Begins a new interval for what is counted once in an interval. */
   nextInterval(): void;
+}
+
+export interface Kernel extends CountedKernel {
   /** Looks for the targets' processes and directories again. */
   follow(): void;
   status(): KernelStatus;
-  /** Ends the counting; what was counted can still be read. */
+  /** What must be known again where the counters are pinned; undefined where they are not. */
+  memory(): KernelMemory | undefined;
+  /** Ends the counting, but for pinned programs; what was counted can still be read. */
   detach(): void;
   close(): void;
 }

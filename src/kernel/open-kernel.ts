@@ -1,15 +1,18 @@
 /** Opens the kernel side: facts, choice of programs, effect. */
 import type { TierChoice, WatchedTarget } from "../config/config.js";
 import type { Log } from "../model/log.js";
-import type { ProbeStatus } from "../model/status.js";
-import type { KernelFacts, NativeAddon, NativeProbe, Task } from "./addon.js";
+import type { PinStatus, ProbeStatus } from "../model/status.js";
+import type { KernelFacts, NativeAddon, NativePins, NativeProbe, Task } from "./addon.js";
 import { availableCounters, choosePrograms, missingPrograms, type Choice } from "./choose.js";
 import { followComponents } from "./component-follower.js";
+import { continueFiles } from "./continued-files.js";
 import { KernelError } from "./errors.js";
 import { firstPid, targetStatus } from "./identified-status.js";
 import { identitiesMax } from "./identities.js";
 import type { Kernel } from "./kernel.js";
+import type { KernelMemory, MapNames } from "./kernel-memory.js";
 import { sampleOwnCost } from "./own-cost.js";
+import type { PressureFiles } from "./pressure-files.js";
 import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
 import { followProcesses } from "./process-follower.js";
 import { openProcfs } from "./procfs-kernel.js";
@@ -17,28 +20,49 @@ import { NO_BYTES, trackStorage } from "./storage-bytes.js";
 
 /** Counter of events that were lost for want of memory; the others are lost to recursion. */
 const EVENTS_WITHOUT_STATE = "events_without_state";
-const ENDED_STORAGE = { read: "ended_storage_read_bytes", write: "ended_storage_write_bytes" } as const;
+/** Counters of the bytes of ended processes. */
+export const ENDED_STORAGE = {
+  read: "ended_storage_read_bytes",
+  write: "ended_storage_write_bytes",
+} as const;
+
+/** Where counters, programs and links outlive this process. */
+export interface PinnedKernel {
+  readonly path: string;
+  readonly pins: NativePins;
+  /** What the process before this one knew of the counters that are there; undefined where there are none. */
+  readonly memory: KernelMemory | undefined;
+  /** Keeps what `memory()` says: called before the kernel counts by it. */
+  readonly save: () => void;
+  readonly orphanTimeoutMs: number;
+}
+
+export interface KernelOptions {
+  readonly targets: readonly WatchedTarget[];
+  readonly tier: TierChoice;
+  readonly pinned?: PinnedKernel | undefined;
+}
+
+/** The list of processes is of this process alone. */
+const TASK_ITERATOR = "iter/task";
 
 /**
  * Opens the kernel side for the configured targets.
  * @throws KernelError where nothing can be measured; code EPERM or EACCES where that is for want of permission
  */
-export function openKernel(
-  addon: NativeAddon,
-  { targets, tier }: { readonly targets: readonly WatchedTarget[]; readonly tier: TierChoice },
-  log: Log,
-): Kernel {
+export function openKernel(addon: NativeAddon, { targets, tier, pinned }: KernelOptions, log: Log): Kernel {
   const facts = probe(addon);
   const choice = choosePrograms(facts, tier);
   if (choice.tier === "none") throw nothingMeasured(facts, choice);
   if (choice.tier === "procfs") return openProcfs(targets, log);
   let native: NativeProbe;
   try {
-    native = addon.open({ programs: choice.programs, spare: choice.spare });
+    const { programs, spare } = choice;
+    native = addon.open({ programs, spare, ...(pinned && { pins: pinned.pins }) });
   } catch (error) {
     throw KernelError.from(error, "load", "BPF programs");
   }
-  return attachedKernel(addon, native, { facts, choice, targets, log });
+  return attachedKernel(addon, native, { facts, choice, targets, pinned, log });
 }
 
 function probe(addon: NativeAddon): KernelFacts {
@@ -66,12 +90,33 @@ function attachedKernel(
     facts,
     choice,
     targets,
+    pinned,
     log,
-  }: { facts: KernelFacts; choice: Choice; targets: readonly WatchedTarget[]; log: Log },
+  }: {
+    facts: KernelFacts;
+    choice: Choice;
+    targets: readonly WatchedTarget[];
+    pinned: PinnedKernel | undefined;
+    log: Log;
+  },
 ): Kernel {
   const probes = () => probeStatus(facts, choice, native);
-  const storage = Array.from({ length: addon.identitiesMax }, () => trackStorage(storageBytesOf, true));
-  const components = followComponents(addon, native, identitiesMax(targets, addon.identitiesMax), log);
+  let remembered = "";
+  const saved = pinned?.memory;
+  const storage = Array.from({ length: addon.identitiesMax }, (_, identity) =>
+    trackStorage(storageBytesOf, true, saved?.storage[identity]),
+  );
+  // The last one is the node's.
+  const files = Array.from({ length: addon.identitiesMax + 1 }, (_, scope) =>
+    continueFiles(saved?.files[scope]),
+  );
+  const identityCount = identitiesMax(targets, addon.identitiesMax);
+  const components = followComponents(addon, native, {
+    identities: identityCount,
+    saved: saved?.owners,
+    remember,
+    log,
+  });
   const ownCost = sampleOwnCost(native);
   const cost = ownCost.read();
   if ("reason" in cost) log.info("what the programs cost cannot be measured", { reason: cost.reason });
@@ -79,6 +124,7 @@ function attachedKernel(
     {
       tasks: () => tasksOf(native),
       setTargets: (tgids, identities) => {
+        remember();
         native.setTargets(tgids, identities);
       },
       setExecEntries: (entries) => {
@@ -88,6 +134,7 @@ function attachedKernel(
     },
     targets,
     log,
+    saved?.identities,
   );
   if (choice.useRecords) native.useRecords();
   const counterAt = (name: string) => addon.counterNames.indexOf(name);
@@ -112,6 +159,9 @@ function attachedKernel(
       .map(({ name }) => name),
   );
 
+  /** Of a scope: an identity, or the node. */
+  const counted = (scope: number, read: PressureFiles) => files[scope]?.count(read) ?? read;
+
   /** Where raw tracepoints turn out to lose events, the classic ones count from then on. */
   function preferLossless(): void {
     if (choice.spare.length === 0 || choice.useRecords || switched || recursionMisses(native) === 0) return;
@@ -120,6 +170,45 @@ function attachedKernel(
     log.warn("raw tracepoints lose events on this kernel", { counting_by_classic_tracepoints_now: done });
   }
   let switched = false;
+
+  // What was missed before, and told by the process before.
+  const missedBefore = Math.min(saved?.eventsMissed ?? 0, eventsMissed());
+  let missedTold = eventsMissed();
+
+  const maps: MapNames = {
+    possibleCpus: facts.possibleCpus,
+    componentsMax: addon.componentsMax,
+    fileKinds: addon.fileKinds,
+    identitiesMax: addon.identitiesMax,
+    counterNames: addon.counterNames,
+    pressureNames: addon.pressureNames,
+    adviceNames: addon.adviceNames,
+    hintNames: addon.hintNames,
+    available: [...availableCounters(attached)],
+  };
+  const memory = (): KernelMemory => ({
+    identitiesMax: identityCount,
+    identities: processes.identities.known(),
+    owners: components.owners(),
+    storage: storage.map((tracker) => tracker.memory()),
+    files: files.map((one) => one.memory()),
+    eventsMissed: missedTold,
+    maps,
+  });
+
+  /** Saves what numbers mean before the kernel counts by them. */
+  function remember(): void {
+    if (!pinned) return;
+    const { identities, owners, storage } = memory();
+    const meanings = JSON.stringify([identities, owners, storage.map(({ living }) => living)]);
+    if (meanings === remembered) return;
+    remembered = meanings;
+    pinned.save();
+  }
+
+  function keepAlive(): void {
+    if (pinned) native.keepAlive(BigInt(pinned.orphanTimeoutMs) * 1_000_000n);
+  }
 
   return {
     layout: { names: addon.counterNames, components: addon.componentsMax },
@@ -142,7 +231,7 @@ function attachedKernel(
         identities: processes.identities.known().map((_, identity) => ({
           pressure: {
             counted: pressure[identity] ?? {},
-            files: cgroupPressure(firstPid(processes.targets(), identity)),
+            files: counted(identity, cgroupPressure(firstPid(processes.targets(), identity))),
           },
           hints: Object.fromEntries(
             addon.adviceNames.map((advice, i) => [
@@ -156,25 +245,33 @@ function attachedKernel(
               write: ended(identity, ENDED_STORAGE.write),
             }) ?? NO_BYTES,
         })),
-        node: { counted: pressure.at(-1) ?? {}, files: nodePressure() },
+        node: { counted: pressure.at(-1) ?? {}, files: counted(addon.identitiesMax, nodePressure()) },
       };
     },
     nextInterval() {
+      missedTold = eventsMissed();
       native.nextInterval();
       ownCost.nextInterval();
     },
     follow() {
+      // Those that count already must not stop, whatever fails below.
+      if (remembered !== "") keepAlive();
       for (const { task, identity } of processes.follow()) storage[identity]?.add(task);
       components.follow(processes.targets());
+      remember();
+      // Nothing counts before what it means is saved.
+      keepAlive();
       preferLossless();
     },
     status: () => ({
       tier: choice.tier,
       probes: probes(),
-      eventsMissed: eventsMissed(),
+      eventsMissed: eventsMissed() - missedBefore,
       ...targetStatus(processes),
       ownCost: ownCost.read(),
+      pins: pinned && pinStatus(pinned.path, native),
     }),
+    memory: () => (pinned ? memory() : undefined),
     detach() {
       ownCost.stop();
       native.detach();
@@ -183,6 +280,17 @@ function attachedKernel(
       ownCost.stop();
       native.close();
     },
+  };
+}
+
+function pinStatus(path: string, { programs, orphanedNs }: NativeProbe): PinStatus {
+  const notPinned = programs.filter(
+    ({ attached, pinned, hook }) => attached && !pinned && hook !== TASK_ITERATOR,
+  );
+  return {
+    path,
+    notPinned: notPinned.map(({ name, error }) => `${name}: ${error?.message ?? "reason unknown"}`),
+    gapMs: Number(orphanedNs / 1_000_000n),
   };
 }
 

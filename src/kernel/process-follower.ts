@@ -1,5 +1,5 @@
 /** Follows the targets' processes: who is new, who is gone, under which identity; and tells the counting. */
-import type { WatchedTarget } from "../config/config.js";
+import type { NodeConfig, WatchedTarget } from "../config/config.js";
 import type { Log } from "../model/log.js";
 import type { ExecEntry, Task } from "./addon.js";
 import { createExecPlanner, type IdentifiedTarget } from "./exec-entries.js";
@@ -30,13 +30,14 @@ export function followProcesses(
   source: ProcessSource,
   watched: readonly WatchedTarget[],
   log: Log,
+  saved?: readonly NodeConfig[],
 ): ProcessFollower {
   const resolver = createResolver(
     watched.map(({ select }) => select),
     process.pid,
     processNames,
   );
-  const identities = createIdentities(watched, source.identitiesMax);
+  const identities = createIdentities(watched, source.identitiesMax, saved);
   const staticIdentity = (target: number) => identities.numberOf(target, "");
   const planner = createExecPlanner(watched, cgroupId, staticIdentity, source.execEntriesMax);
   let entries = "";

@@ -58,6 +58,7 @@ export function openProcfs(watched: readonly WatchedTarget[], log: Log): Kernel 
       ...targetStatus(processes),
       ownCost: { reason: PROBE.reason },
     }),
+    memory: () => undefined,
     detach: () => undefined,
     close: () => undefined,
   };

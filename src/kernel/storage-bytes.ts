@@ -11,6 +11,18 @@ export interface StorageBytes {
 
 export const NO_BYTES: StorageBytes = { read: 0n, write: 0n };
 
+/** Living processes that are remembered: more than can be counted at a time. */
+const LIVING_MAX = 64;
+
+/** What must be known again of a tracker whose counters are pinned; numbers are decimal. */
+export interface StorageMemory {
+  /** What processes had moved before they were counted. */
+  readonly before: { readonly read: string; readonly write: string };
+  readonly reached: { readonly read: string; readonly write: string };
+  /** Living processes that are counted. */
+  readonly living: readonly string[];
+}
+
 export interface StorageTracker {
   /** Begins to count a process: from its execve on where a program did so already, else from now on. */
   add(task: Task): void;
@@ -20,6 +32,7 @@ export interface StorageTracker {
    *   program began to count had moved before
    */
   total(ended: StorageBytes): StorageBytes;
+  memory(): StorageMemory;
 }
 
 const sum = (a: StorageBytes, b: StorageBytes): StorageBytes => ({
@@ -31,20 +44,23 @@ const max = (a: bigint, b: bigint) => (a > b ? a : b);
 /**
  * @param bytesOf what a living process has moved, undefined where it is gone or forbidden
  * @param exitsAreCounted whether a program adds what a process had moved at its end; else the last reading counts
+ * @param saved what a tracker before this one knew
  */
 export function trackStorage(
   bytesOf: (pid: number) => StorageBytes | undefined,
   exitsAreCounted: boolean,
+  saved?: StorageMemory,
 ): StorageTracker {
   const living = new Map<string, { pid: number; last: StorageBytes }>();
   let gone = NO_BYTES;
-  let baseline = NO_BYTES;
-  let reached = NO_BYTES;
+  const known = new Set(saved?.living);
+  let baseline = bytesFrom(saved?.before);
+  let reached = bytesFrom(saved?.reached);
   return {
     add(task) {
       const now = bytesOf(task.pid) ?? NO_BYTES;
       living.set(keyOf(task), { pid: task.pid, last: now });
-      if (!task.counted) baseline = sum(baseline, now);
+      if (!task.counted && !known.has(keyOf(task))) baseline = sum(baseline, now);
     },
     total(ended) {
       let total = ended;
@@ -63,7 +79,20 @@ export function trackStorage(
       };
       return reached;
     },
+    memory: () => ({
+      before: textOf(baseline),
+      reached: textOf(reached),
+      living: [...new Set([...known, ...living.keys()])].slice(-LIVING_MAX),
+    }),
   };
+}
+
+function textOf({ read, write }: StorageBytes): StorageMemory["before"] {
+  return { read: String(read), write: String(write) };
+}
+
+function bytesFrom(text: StorageMemory["before"] | undefined): StorageBytes {
+  return text ? { read: BigInt(text.read), write: BigInt(text.write) } : NO_BYTES;
 }
 
 function keyOf({ tgid, startTimeNs }: Task): string {

@@ -37,9 +37,22 @@ export interface TickClock extends Timeline {
   next(now: ClockReading): TickTime;
 }
 
-/** Makes a clock for ticks; `anchor` is the beginning of the first interval. */
-export function tickClock(anchor: ClockReading): TickClock {
-  let lastMs = Math.floor(anchor.wallMs);
+/** Where the ticks of a process before this one ended. */
+export interface TickEnd {
+  readonly lastTimestampMs: number;
+  /** Time until then that no tick covers. */
+  readonly owedMs: number;
+}
+
+/**
+ * Makes a clock for ticks; `anchor` is the beginning of the first interval, unless ticks go on after those of
+ * another process.
+ */
+export function tickClock(anchor: ClockReading, after?: TickEnd): TickClock {
+  // After a wall clock that was set back, the ticks begin with it: whoever sends them must wait.
+  const goesOn = after !== undefined && after.lastTimestampMs < anchor.wallMs;
+  let lastMs = goesOn ? after.lastTimestampMs : Math.floor(anchor.wallMs);
+  let owedMs = goesOn ? after.owedMs : 0;
   let exactMs = anchor.wallMs;
   let monotonicMs = anchor.monotonicMs;
 
@@ -61,7 +74,8 @@ export function tickClock(anchor: ClockReading): TickClock {
       exactMs = at(now);
       monotonicMs = now.monotonicMs;
       const timestampMs = Math.max(lastMs + 1, Math.floor(exactMs));
-      const intervalMs = timestampMs - lastMs;
+      const intervalMs = timestampMs - lastMs + owedMs;
+      owedMs = 0;
       lastMs = timestampMs;
       return { timestampMs, intervalMs };
     },

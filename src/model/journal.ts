@@ -1,6 +1,5 @@
 /** What outlives a crash of the sidecar, as the layers see it. Pure. */
-import type { MeasureSpec } from "./measure.js";
-import type { Identity, Tick } from "./tick.js";
+import type { Sample, Tick } from "./tick.js";
 
 /** The journal, as delivery sees it. A tick is known by its version. */
 export interface TickJournal {
@@ -22,10 +21,5 @@ export interface Resumption {
   readonly owedMs: number;
 }
 
-/** What all ticks so far have counted of one source of a series. */
-export type Taken = (
-  measure: MeasureSpec,
-  tags: readonly string[],
-  source: string,
-  identity?: Identity,
-) => bigint;
+/** What all ticks so far have counted of the sources of a series, one each; undefined where it has none. */
+export type Taken = (series: Pick<Sample, "measure" | "identity" | "tags">) => bigint[] | undefined;

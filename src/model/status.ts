@@ -26,6 +26,17 @@ export type OwnCost =
   /** Why it cannot be had. */
   | { readonly reason: string };
 
+/** What outlives the sidecar. */
+export interface PinStatus {
+  readonly path: string;
+  /** Why nothing does; undefined where all does that can. */
+  readonly reason?: string;
+  /** Programs that count nothing while the sidecar is away, and why. */
+  readonly notPinned: readonly string[];
+  /** How long nothing was counted before the start, because nobody had read it for `kernel.orphan_timeout`. */
+  readonly gapMs: number;
+}
+
 export interface KernelStatus {
   /** `tracing`, or `none` where nothing can be measured. */
   readonly tier: string;
@@ -36,6 +47,8 @@ export interface KernelStatus {
   readonly targets: readonly TargetProcess[];
   /** Node ids whose processes run and are not counted, since no more can be told apart. */
   readonly refused: readonly string[];
+  /** Absent where nothing is to outlive the sidecar. */
+  readonly pins?: PinStatus | undefined;
 }
 
 /** Points by what became of them; collected = the sum of the others but `resent` and `unstored`. */

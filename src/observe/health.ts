@@ -85,6 +85,7 @@ function measuringProblems(status: SidecarStatus): Problem[] {
     const text = `not counted, for no more than ${IDENTITIES_MAX} targets can be told apart: ${kernel.refused.join(", ")}; restart the sidecar where older ones are gone for good, or run a second one`;
     problems.push({ severity: "degraded", text });
   }
+  problems.push(...pinProblems(status));
   if (recent.eventsMissed > 0) {
     const text = `${recent.eventsMissed} kernel events could not be counted in the last ${RECENT_INTERVALS} intervals; the counts are that much too low`;
     problems.push({ severity: "degraded", text });
@@ -95,6 +96,25 @@ function measuringProblems(status: SidecarStatus): Problem[] {
     problems.push({ severity: "failing", text });
   }
   return problems;
+}
+
+function pinProblems({ kernel: { pins }, uptimeMs, intervalMs }: SidecarStatus): Problem[] {
+  if (!pins) return [];
+  const { path, reason, notPinned, gapMs } = pins;
+  const texts: string[] = [];
+  if (reason !== undefined)
+    texts.push(
+      `nothing outlives the sidecar: ${reason}; mount a BPF file system for kernel.pin_path (${path})`,
+    );
+  if (notPinned.length > 0)
+    texts.push(
+      `these probes count nothing while the sidecar is away: ${notPinned.join("; ")}; needs Linux 5.15`,
+    );
+  if (gapMs > 0 && uptimeMs <= RECENT_INTERVALS * intervalMs)
+    texts.push(
+      `nothing was counted for ${seconds(gapMs)} before the start, for no sidecar was there longer than kernel.orphan_timeout; keep it running, or raise that`,
+    );
+  return texts.map((text) => ({ severity: "degraded", text }));
 }
 
 function deliveryProblems(status: SidecarStatus, delivery: DeliveryStatus): Problem[] {

@@ -61,7 +61,7 @@ describe("several targets", function () {
   function watch(targets: readonly WatchedTarget[]): { kernel: Kernel; collector: Collector } {
     kernel?.close();
     kernel = openTestedKernel(targets, SILENT);
-    return { kernel, collector: createCollector(kernel, readSchema()) };
+    return { kernel, collector: createCollector(kernel, readSchema(), "now") };
   }
 
   async function withReaders(

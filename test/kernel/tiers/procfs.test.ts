@@ -64,7 +64,7 @@ describe("tier procfs, without any program", function () {
   }
 
   it("has the bytes of the storage as the size of the file says, the kernel's pressure, and nothing else", async () => {
-    const collector = createCollector(kernel, readSchema());
+    const collector = createCollector(kernel, readSchema(), "now");
     const before = nodeFiles();
     copier.stdin?.write("\n");
     await waitFor("the file is copied", () => statSync(copy).size === FILE_BYTES);
