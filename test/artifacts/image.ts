@@ -60,6 +60,10 @@ async function build(fetching: Fetching): Promise<Verdict> {
   }
 }
 
+interface Inspected {
+  readonly Docker: { readonly config: { readonly User: string; readonly Healthcheck?: object } };
+}
+
 type Buildah = (...args: readonly string[]) => Promise<Result>;
 
 /** Behind a proxy with an authority of its own npm must know that one, in the image too. */
@@ -102,12 +106,8 @@ async function buildAndStart(buildah: Buildah, base: string): Promise<Verdict> {
     "--help",
   );
   if (!help.stdout.includes("banyandb-ebpf-sidecar")) return judged(["--help:", ...lastLines(help)], "");
-  const inspected = await buildah("inspect", "--type", "image", "--format", "{{json .Docker.config}}", IMAGE);
-  const config = JSON.parse(inspected.stdout) as {
-    User?: string;
-    Healthcheck?: object;
-    Entrypoint?: string[];
-  };
+  const inspected = await buildah("inspect", "--type", "image", IMAGE);
+  const { config } = (JSON.parse(inspected.stdout) as Inspected).Docker;
   const mount = (await buildah("mount", "sidecar")).stdout.trim();
   const capabilities = (await run("getcap", ["-r", join(mount, "usr"), join(mount, "opt")])).stdout.trim();
   const megabytes = (await run("du", ["-sm", mount])).stdout.split("\t")[0] ?? "?";
@@ -118,6 +118,6 @@ async function buildAndStart(buildah: Buildah, base: string): Promise<Verdict> {
   ];
   return judged(
     problems,
-    `--help answers; user ${config.User === "" || config.User === undefined ? "root" : config.User}, no file capabilities, ${megabytes} MB`,
+    `--help answers; user ${config.User === "" ? "root" : config.User}, no file capabilities, ${megabytes} MB`,
   );
 }
