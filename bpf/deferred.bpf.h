@@ -56,6 +56,7 @@ static __always_inline void count_missed(struct counters *c, struct thread_state
 					 u64 missed, u64 read_id)
 {
 	ADD(c, pages_missed, missed);
+	thread->read_missed = 1;
 	if (thread->missed_read == read_id + 1)
 		return;
 	thread->missed_read = read_id + 1;

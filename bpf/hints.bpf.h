@@ -88,7 +88,7 @@ static __always_inline int running_advice(struct task_struct *task, long nr)
 
 	switch (nr) {
 	case NR_fadvise64:
-		return REGS_READ(regs, r10) < ADVICE_COUNT ? (int)REGS_READ(regs, r10) : -1;
+		return REGS_READ(regs, r10) < ADVICE_invalid ? (int)REGS_READ(regs, r10) : -1;
 	case NR_readahead:
 		return ADVICE_willneed;
 	case NR_madvise:
@@ -169,6 +169,15 @@ static __always_inline u64 take_marks(void *map, const struct inode_key *inode, 
 	return taken;
 }
 
+/* What the call did is asked for at its end (hint_calls.bpf.h). */
+static __always_inline void remember_effect(struct task_struct *task, long nr, u64 pages)
+{
+	struct thread_state *thread = nr == NR_fadvise64 ? THREAD_STATE(threads, task, true) : NULL;
+
+	if (thread)
+		thread->hint_pages += pages;
+}
+
 /* A target's WILLNEED has loaded pages. */
 static __always_inline void hint_loaded(u32 identity, struct task_struct *task, long nr,
 					const struct inode_key *inode, u64 index, u64 pages)
@@ -178,6 +187,7 @@ static __always_inline void hint_loaded(u32 identity, struct task_struct *task, 
 	if (!h || running_advice(task, nr) != ADVICE_willneed)
 		return;
 	ADD_HINT(h, pages_affected, pages);
+	remember_effect(task, nr, pages);
 	mark(&prefetched, inode, index, pages);
 	if (nr == NR_fadvise64 || nr == NR_readahead) {
 		struct pt_regs *regs = user_regs(task);
@@ -203,6 +213,7 @@ static __always_inline void hint_dropped(u32 identity, struct task_struct *task,
 	if (!h || running_advice(task, nr) != ADVICE_dontneed)
 		return;
 	ADD_HINT(h, pages_affected, pages);
+	remember_effect(task, nr, pages);
 	mark(&dropped, inode, index, pages);
 	/* What is dropped again is no longer asked for. */
 	if (control.prefetching)

@@ -61,6 +61,7 @@ struct dentry {
 
 struct address_space {
 	struct inode *host;
+	unsigned long nrpages;
 };
 
 struct folio {
@@ -73,6 +74,7 @@ struct page {
 };
 
 struct file {
+	unsigned int f_flags;
 	long long f_pos;
 	struct address_space *f_mapping;
 	struct inode *f_inode;
@@ -186,6 +188,7 @@ struct pt_regs {
 	unsigned long r9;
 	unsigned long r8;
 	unsigned long cx;
+	unsigned long ax;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;

@@ -117,6 +117,13 @@ struct thread_state {
 	u64 ranges_call;
 	u64 range_count;
 	struct page_range range[RANGES_MAX];
+	/* The read that is being timed: when it began, else 0; during which timing; whether it has
+	 * missed. */
+	u64 read_begin_ns;
+	u32 read_timing;
+	u32 read_missed;
+	/* Pages that the running fadvise has dropped or loaded. */
+	u64 hint_pages;
 };
 
 struct {

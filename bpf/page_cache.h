@@ -99,8 +99,10 @@ struct pressure {
 };
 _Static_assert(PRESSURE_COUNT <= PRESSURE_SLOTS, "the pressure counters outgrew their slots");
 
-/* What hints did, by advice as posix_fadvise(2) numbers it on x86-64. */
-#define FOR_EACH_ADVICE(X) X(normal) X(random) X(sequential) X(willneed) X(dontneed) X(noreuse)
+/* What hints did, by advice as posix_fadvise(2) numbers it but on s390; the last is any other
+ * number. */
+#define FOR_EACH_ADVICE(X) \
+	X(normal) X(random) X(sequential) X(willneed) X(dontneed) X(noreuse) X(invalid)
 
 enum advice {
 #define X(name) ADVICE_##name,
@@ -112,6 +114,7 @@ enum advice {
 #define FOR_EACH_HINT_COUNTER(X)                       \
 	X(calls)                                       \
 	X(errors)                                      \
+	/* That succeeded and moved no page. */        \
 	X(calls_without_effect)                        \
 	X(pages_asked)                                 \
 	/* Dropped by DONTNEED, loaded by WILLNEED. */ \
@@ -133,6 +136,29 @@ struct hints {
 	unsigned long long value[HINT_SLOTS];
 };
 _Static_assert(HINT_COUNT <= HINT_SLOTS, "the hint counters outgrew their slots");
+
+/* How long reads took: by whether all their pages were in memory when they came. */
+#define FOR_EACH_READ_OUTCOME(X) X(hit) X(missed)
+
+enum read_outcome {
+#define X(name) READ_##name,
+	FOR_EACH_READ_OUTCOME(X)
+#undef X
+	READ_OUTCOMES
+};
+
+/*
+ * Bucket i counts what took more than 2^(i-1) and at most 2^i microseconds, the first all up to 1,
+ * the last (from 67 s on) all beyond; behind them the sum.
+ */
+#define LATENCY_BUCKETS 28
+#define LATENCY_SUM_NS	LATENCY_BUCKETS
+#define LATENCY_VALUES	(LATENCY_BUCKETS + 1)
+#define LATENCY_SLOTS	32
+struct latency {
+	unsigned long long value[LATENCY_SLOTS];
+};
+_Static_assert(LATENCY_VALUES <= LATENCY_SLOTS, "the latency buckets outgrew their slots");
 
 /* Pressure array: [cpu][scope]; the scopes are the identities, then the machine. */
 #define SCOPE_NODE  IDENTITIES_MAX
@@ -205,6 +231,9 @@ struct control {
 	unsigned int device_count;
 	/* Whether the classic tracepoints count, instead of the raw ones. */
 	unsigned int count_records;
+	/* Raised whenever reads begin to be timed. */
+	unsigned int timing;
+	unsigned int also_reserved;
 	unsigned int device[DEVICES_MAX];
 	struct exec_entry exec[EXEC_ENTRIES_MAX];
 	unsigned int slot[TARGETS_MAX];
@@ -212,7 +241,7 @@ struct control {
 	unsigned long long taken_ns[TARGETS_MAX];
 };
 _Static_assert(sizeof(struct control) ==
-		       64 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 12 * TARGETS_MAX,
+		       72 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 12 * TARGETS_MAX,
 	       "struct control has a hole");
 
 /* Fixed when the programs are loaded: the verifier removes what it switches off. */

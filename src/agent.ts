@@ -250,10 +250,11 @@ function ownNumbers(status: SidecarStatus): OwnNumbers {
   const { probes, eventsMissed, ownCost } = status.kernel;
   const cpu = process.cpuUsage();
   const attached = probes.filter((probe) => probe.attached).length;
+  const missing = probes.filter((probe) => !probe.attached && !probe.optional).length;
   return {
     health: judgeHealth(status).status,
     probesAttached: attached,
-    probesMissing: probes.length - attached,
+    probesMissing: missing,
     eventsMissed,
     ownCost,
     points: status.delivery?.points ?? NO_POINTS,

@@ -6,6 +6,7 @@ import { trackCumulative, type Cumulative } from "./model/cumulative.js";
 import type { Schema } from "./model/measure.js";
 import { makeSample, type Identity, type Sample } from "./model/tick.js";
 import { measureNamed } from "./agent-samples.js";
+import { trackLatency } from "./collect-latency.js";
 
 export interface Collector {
   /** What was added since the previous call, one sample per series. */
@@ -21,6 +22,7 @@ interface IdentityTrackers {
   readonly storage: Grown;
   readonly pressure: Grown;
   readonly hints: ReadonlyMap<string, Grown>;
+  readonly latency: ReturnType<typeof trackLatency>;
 }
 
 /** @param since what counts: what is added from now on, or all that the kernel's counters ever counted */
@@ -35,8 +37,10 @@ export function createCollector(kernel: CountedKernel, schema: Schema, since: "n
   const start = kernel.read();
   const began = since === "now" ? start : zeroed(start);
   const counts = trackCounts(kernel.layout, began.counters);
-  const trackers = began.identities.map(trackIdentity);
+  const trackers = began.identities.map((reading) => trackIdentity(reading, schema));
   const nodePressure = trackCumulative(pressureOf(began.node));
+  // A time of this process, whatever the counters remember.
+  const sampled = trackCumulative({ ms: start.sampledMs });
   const available = (name: string, value: number | undefined) =>
     kernel.available.has(name) ? value : undefined;
   /** Where the available counts stand: there may be hundreds of components in a tick. */
@@ -47,7 +51,7 @@ export function createCollector(kernel: CountedKernel, schema: Schema, since: "n
   /** An identity that was found later has counted nothing before. */
   function trackersOf(number: number, reading: IdentityReading): IdentityTrackers {
     const nothing = since === "now" ? nothingYet(reading) : zeroed(reading);
-    return (trackers[number] ??= trackIdentity(nothing));
+    return (trackers[number] ??= trackIdentity(nothing, schema));
   }
 
   function componentSample({ component, counts: values }: ComponentCounts, identity: Identity): Sample {
@@ -94,13 +98,15 @@ export function createCollector(kernel: CountedKernel, schema: Schema, since: "n
     number: number,
     reading: IdentityReading,
     all: readonly ComponentCounts[],
+    sampledMs: number | undefined,
     identity: Identity,
   ): Sample[] {
-    const { storage, hints, pressure } = trackersOf(number, reading);
+    const { storage, hints, pressure, latency } = trackersOf(number, reading);
     const own = all.filter(({ component }) => kernel.identityOf(component) === number);
     return [
       totalSample(own, storage(storageOf(reading)), identity),
       ...own.map((component) => componentSample(component, identity)),
+      ...latency(reading.timed, sampledMs, identity),
       ...[...hints].map(([advice, grown]) => {
         const values = grown(reading.hints[advice] ?? {});
         return makeSample(measures.hints, [advice], (name) => available(name, values[name]), identity);
@@ -111,14 +117,16 @@ export function createCollector(kernel: CountedKernel, schema: Schema, since: "n
 
   return {
     advance() {
+      kernel.endInterval();
       const reading = kernel.read();
       kernel.nextInterval();
       const components = counts.advance(reading.counters);
       const nodes = kernel.identities();
+      const { ms: sampledMs } = sampled({ ms: reading.sampledMs });
       return [
         ...reading.identities.flatMap((identity, number) => {
           const node = nodes[number];
-          return node ? identitySamples(number, identity, components, identityTags(node)) : [];
+          return node ? identitySamples(number, identity, components, sampledMs, identityTags(node)) : [];
         }),
         // Of the machine, so written once.
         pressureSample("node", nodePressure(pressureOf(reading.node))),
@@ -145,10 +153,11 @@ export function createCollector(kernel: CountedKernel, schema: Schema, since: "n
   };
 }
 
-function trackIdentity(reading: IdentityReading): IdentityTrackers {
+function trackIdentity(reading: IdentityReading, schema: Schema): IdentityTrackers {
   return {
     storage: trackCumulative(storageOf(reading)),
     pressure: trackCumulative(pressureOf(reading.pressure)),
+    latency: trackLatency(schema, reading.timed),
     hints: new Map(
       Object.entries(reading.hints).map(([advice, values]) => [advice, trackCumulative(values)]),
     ),
@@ -156,13 +165,19 @@ function trackIdentity(reading: IdentityReading): IdentityTrackers {
 }
 
 /** The same numbers before anything was counted; what the kernel's files have begins with the first look. */
-function nothingYet({ pressure, hints }: IdentityReading): IdentityReading {
+function nothingYet({ pressure, hints, timed }: IdentityReading): IdentityReading {
   const zeroes = (counters: Readonly<Record<string, bigint>>) =>
     Object.fromEntries(Object.keys(counters).map((name) => [name, 0n]));
   return {
     pressure: { ...pressure, counted: zeroes(pressure.counted) },
     hints: Object.fromEntries(Object.entries(hints).map(([advice, counters]) => [advice, zeroes(counters)])),
     storage: { read: 0n, write: 0n },
+    timed: Object.fromEntries(
+      Object.entries(timed).map(([outcome, { buckets }]) => [
+        outcome,
+        { buckets: buckets.map(() => 0n), sumNs: 0n },
+      ]),
+    ),
   };
 }
 

@@ -56,7 +56,7 @@ const NO_PLACE: ReadonlySet<string> = new Set([
 export function openCounting(options: CountingOptions): Counting {
   const { config, pinPath, schema, log } = options;
   const addon = loadAddon(packageRoot());
-  const { targets, kernel } = config;
+  const { kernel } = config;
   let pinsRefused: PinStatus | undefined;
   if (pinPath !== undefined && kernel.tier !== "procfs") {
     try {
@@ -68,7 +68,7 @@ export function openCounting(options: CountingOptions): Counting {
       log.warn("nothing is pinned: what is counted while the sidecar is away is lost", { reason: message });
     }
   }
-  const opened = openKernel(addon, { targets, tier: kernel.tier }, log);
+  const opened = openKernel(addon, config, log);
   const collector = createCollector(opened, schema, "now");
   return {
     kernel: opened,
@@ -89,13 +89,14 @@ function openPinned(addon: NativeAddon, path: string, { config, schema, log }: C
   const pins = addon.openPins(path);
   try {
     const journal = journalOf(addon, pins, path, config, schema);
-    const { orphanTimeoutMs, tier } = config.kernel;
+    const { targets, kernel: wanted } = config;
+    const { orphanTimeoutMs } = wanted;
     const memory = memoryOf({ addon, pins, journal, config, schema, log });
     const save = (): void => {
       journal.save();
     };
     const pinned: PinnedKernel = { path, pins, memory, save, orphanTimeoutMs };
-    const kernel = openKernel(addon, { targets: config.targets, tier, pinned }, log);
+    const kernel = openKernel(addon, { targets, kernel: wanted, pinned }, log);
     journal.adopt(pins.header.incarnation);
     journal.describeKernel(() => kernel.memory());
     tellStart(kernel, journal, log);

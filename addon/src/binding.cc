@@ -62,6 +62,12 @@ const std::vector<const char*> kHintNames = {
 #undef X
 };
 
+const std::vector<const char*> kReadOutcomes = {
+#define X(name) #name,
+    FOR_EACH_READ_OUTCOME(X)
+#undef X
+};
+
 const std::vector<const char*> kPressureNames = {
 #define X(name) #name,
     FOR_EACH_PRESSURE_COUNTER(X)
@@ -285,6 +291,8 @@ class Probe : public Napi::ObjectWrap<Probe> {
                            InstanceMethod<&Probe::ReadCounters>("readCounters"),
                            InstanceMethod<&Probe::ReadPressure>("readPressure"),
                            InstanceMethod<&Probe::ReadHints>("readHints"),
+                           InstanceMethod<&Probe::ReadLatencies>("readLatencies"),
+                           InstanceMethod<&Probe::Sample>("sample"),
                            InstanceMethod<&Probe::NextInterval>("nextInterval"),
                            InstanceMethod<&Probe::UseRecords>("useRecords"),
                            InstanceMethod<&Probe::Stats>("stats"),
@@ -302,16 +310,19 @@ class Probe : public Napi::ObjectWrap<Probe> {
     const Napi::Value options = info[0];
     if (!options.IsObject()) throw Napi::TypeError::New(info.Env(), "options must be an object");
     const auto object = options.As<Napi::Object>();
-    const auto names = ToStrings(object.Get("programs"), "options.programs");
-    const auto spare = object.Has("spare") ? ToStrings(object.Get("spare"), "options.spare")
-                                           : std::vector<std::string>();
+    const auto optional = [&](const char* key, const char* what) {
+      return object.Has(key) ? ToStrings(object.Get(key), what) : std::vector<std::string>();
+    };
+    const PageCacheProbe::Wanted wanted{ToStrings(object.Get("programs"), "options.programs"),
+                                        optional("spare", "options.spare"),
+                                        optional("sampled", "options.sampled")};
     const Napi::Value pinned = object.Get("pins");
     const std::shared_ptr<Pins> pins =
         pinned.IsObject()
             ? Napi::ObjectWrap<PinsObject>::Unwrap(pinned.As<Napi::Object>())->Opened(info.Env())
             : nullptr;
     Guard(info.Env(), [&] {
-      probe_ = std::make_unique<PageCacheProbe>(names, spare, pins);
+      probe_ = std::make_unique<PageCacheProbe>(wanted, pins);
       return info.Env().Undefined();
     });
   }
@@ -335,6 +346,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
       object.Set("name", program.name);
       object.Set("hook", program.hook);
       object.Set("spare", program.spare);
+      object.Set("sampled", program.sampled);
       object.Set("attached", program.attached);
       object.Set("pinned", program.pinned);
       if (program.error) object.Set("error", ToJs(env, *program.error));
@@ -429,6 +441,18 @@ class Probe : public Napi::ObjectWrap<Probe> {
     const PageCacheProbe& probe = Opened(info);
     probe.ReadHints(ToCounts(info[0], size_t{IDENTITIES_MAX} * ADVICE_COUNT * HINT_COUNT));
     return info.Env().Undefined();
+  }
+
+  Napi::Value ReadLatencies(const Napi::CallbackInfo& info) {
+    const PageCacheProbe& probe = Opened(info);
+    probe.ReadLatencies(ToCounts(info[0], size_t{IDENTITIES_MAX} * READ_OUTCOMES * LATENCY_VALUES));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value Sample(const Napi::CallbackInfo& info) {
+    Opened(info);
+    if (!info[0].IsBoolean()) throw Napi::TypeError::New(info.Env(), "on must be a boolean");
+    return Napi::Boolean::New(info.Env(), probe_->Sample(info[0].As<Napi::Boolean>()));
   }
 
   Napi::Value NextInterval(const Napi::CallbackInfo& info) {
@@ -591,6 +615,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
               }));
   exports.Set("hintNames", ToArray(env, kHintNames,
                                    [&](const char* name) { return Napi::String::New(env, name); }));
+  exports.Set("readOutcomes", ToArray(env, kReadOutcomes, [&](const char* name) {
+                return Napi::String::New(env, name);
+              }));
+  exports.Set("latencyBuckets", LATENCY_BUCKETS);
   exports.Set("componentsMax", COMPONENTS);
   exports.Set("fileKinds", FILE_KINDS);
   exports.Set("devicesMax", DEVICES_MAX);

@@ -112,13 +112,15 @@ HookFact ExamineHook(const btf* types, const bpf_program* program) {
   HookFact fact = AskForHook(types, program);
   if (fact.exists == Answer::kNo) return fact;
   const std::string kind = BeforeFirstSlash(fact.hook);
-  if (kind == "kprobe" && !FileExists("/sys/bus/event_source/devices/kprobe/type")) {
+  const bool is_kprobe = kind == "kprobe" || kind == "kretprobe";
+  if (is_kprobe && !FileExists("/sys/bus/event_source/devices/kprobe/type")) {
     fact.exists = Answer::kNo;
     fact.reason = "the kernel has no kprobes (CONFIG_KPROBES)";
     return fact;
   }
   if (kind == "tracepoint") return AskTracefs(fact);
-  return kind == "fexit" || kind == "fentry" || kind == "kprobe" ? TryHook(fact) : fact;
+  const bool tried = kind == "fexit" || kind == "fentry" || is_kprobe;
+  return tried ? TryHook(fact) : fact;
 }
 
 // Loads the smallest program of a kind that needs the same two capabilities as ours.

@@ -62,6 +62,7 @@ void SetSizes(bpf_object* object, int possible_cpus) {
   bpf_map__set_max_entries(FindMap(object, "inode_cache"), cpus * INODE_CACHE_SLOTS);
   bpf_map__set_max_entries(FindMap(object, "pressure"), cpus * SCOPE_COUNT);
   bpf_map__set_max_entries(FindMap(object, "hints"), cpus * IDENTITIES_MAX * ADVICE_COUNT);
+  bpf_map__set_max_entries(FindMap(object, "latencies"), cpus * IDENTITIES_MAX * READ_OUTCOMES);
 }
 
 // Opens the object with the sizes that depend on the machine and only the named programs switched
@@ -168,19 +169,23 @@ uint64_t PageCacheProbe::Layout() {
   return print.value();
 }
 
-PageCacheProbe::PageCacheProbe(const std::vector<std::string>& names,
-                               const std::vector<std::string>& spare, std::shared_ptr<Pins> pins)
+PageCacheProbe::PageCacheProbe(const Wanted& wanted, std::shared_ptr<Pins> pins)
     : pins_(std::move(pins)), possible_cpus_(libbpf_num_possible_cpus()) {
   if (possible_cpus_ <= 0) throw BpfError("count", "possible CPUs", -possible_cpus_);
-  std::vector<std::string> wanted = names;
-  wanted.insert(wanted.end(), spare.begin(), spare.end());
   ObjectPtr all = OpenEmbeddedObject();
-  for (const std::string& name : wanted) {
-    const bool is_spare = std::count(names.begin(), names.end(), name) == 0;
-    programs_.push_back({name, HookOf(all.get(), name), is_spare, false, false, std::nullopt});
-  }
+  std::vector<std::string> names;
+  const auto add = [&](const std::vector<std::string>& some, bool spare, bool sampled) {
+    for (const std::string& name : some) {
+      names.push_back(name);
+      programs_.push_back(
+          {name, HookOf(all.get(), name), spare, sampled, false, false, std::nullopt});
+    }
+  };
+  add(wanted.programs, false, false);
+  add(wanted.spare, true, false);
+  add(wanted.sampled, false, true);
   all.reset();
-  Load(pins_ ? Adopt(wanted) : wanted);
+  Load(pins_ ? Adopt(names) : names);
   MapCounters();
   if (pins_) PinMaps(object_.get(), *pins_);
   ReadDirectories();
@@ -249,10 +254,13 @@ void PageCacheProbe::MapCounters() {
   CheckValueSize(pressure, sizeof(struct pressure));
   bpf_map* hints = FindMap(object_.get(), "hints");
   CheckValueSize(hints, sizeof(struct hints));
+  bpf_map* latencies = FindMap(object_.get(), "latencies");
+  CheckValueSize(latencies, sizeof(struct latency));
   CheckValueSize(control, sizeof(struct control));
   counters_ = Map(counters, PROT_READ);
   pressure_ = Map(pressure, PROT_READ);
   hints_ = Map(hints, PROT_READ);
+  latencies_ = Map(latencies, PROT_READ);
   control_ = Map(control, PROT_READ | PROT_WRITE);
 }
 
@@ -272,7 +280,8 @@ void PageCacheProbe::AttachAll() {
     orphaned_ns_ = MonotonicNs() - c->deadline_ns;
 
   for (Program& program : programs_) {
-    if (!program.error && !program.spare && !program.attached) Attach(&program);
+    if (!program.error && !program.spare && !program.sampled && !program.attached)
+      AttachForGood(&program);
   }
   // Those that count by records go on so.
   if (c->count_records != 0 && !UseRecords())
@@ -286,16 +295,23 @@ void PageCacheProbe::AttachAll() {
   pins_->journal().Complete(Layout(), EmbeddedObjectBuild());
 }
 
-void PageCacheProbe::Attach(Program* program) {
+// Empty where it cannot be attached; then the program says why.
+LinkPtr PageCacheProbe::Attach(Program* program) {
   LibbpfLog log;
   LinkPtr link(
       bpf_program__attach(bpf_object__find_program_by_name(object_.get(), program->name.c_str())));
   if (!link) {
     program->error.emplace("attach", "program " + program->name + " (" + program->hook + ")", errno,
                            log.Tail());
-    return;
+    return link;
   }
   program->attached = true;
+  return link;
+}
+
+void PageCacheProbe::AttachForGood(Program* program) {
+  LinkPtr link = Attach(program);
+  if (!link) return;
   if (program->hook == kTaskIterator)
     task_iterator_ = std::move(link);
   else if (pins_)
@@ -326,11 +342,27 @@ int PageCacheProbe::FdOf(const Program& program) const {
   return bpf_program__fd(bpf_object__find_program_by_name(object_.get(), program.name.c_str()));
 }
 
+bool PageCacheProbe::Sample(bool on) {
+  sampled_links_.clear();
+  // Reads that are running may have begun the last time.
+  __atomic_add_fetch(&ControlOf(control_)->timing, 1, __ATOMIC_RELEASE);
+  bool all = on;
+  for (Program& program : programs_) {
+    if (!program.sampled) continue;
+    program.attached = false;
+    LinkPtr link = all && !program.error ? Attach(&program) : LinkPtr();
+    all = all && link;
+    sampled_links_.push_back(std::move(link));
+  }
+  if (on && !all) return Sample(false);
+  return all;
+}
+
 bool PageCacheProbe::UseRecords() {
   bool all = true;
   for (Program& program : programs_) {
     if (!program.spare || program.attached) continue;
-    if (!program.error) Attach(&program);
+    if (!program.error) AttachForGood(&program);
     all = all && program.attached;
   }
   if (all) __atomic_store_n(&ControlOf(control_)->count_records, 1, __ATOMIC_RELEASE);
@@ -442,6 +474,11 @@ void PageCacheProbe::ReadHints(uint64_t* into) const {
   SumCpus<hints>(hints_, possible_cpus_, kRows, kRows, HINT_COUNT, into);
 }
 
+void PageCacheProbe::ReadLatencies(uint64_t* into) const {
+  constexpr size_t kRows = size_t{IDENTITIES_MAX} * READ_OUTCOMES;
+  SumCpus<latency>(latencies_, possible_cpus_, kRows, kRows, LATENCY_VALUES, into);
+}
+
 void PageCacheProbe::NextInterval() {
   __atomic_add_fetch(&ControlOf(control_)->interval, 1, __ATOMIC_RELEASE);
 }
@@ -483,6 +520,7 @@ uint64_t PageCacheProbe::RunTimeNs() const {
 
 void PageCacheProbe::Detach() {
   links_.clear();
+  sampled_links_.clear();
   task_iterator_.reset();
 }
 

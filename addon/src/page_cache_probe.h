@@ -22,6 +22,8 @@ class PageCacheProbe {
     std::string name;
     std::string hook;
     bool spare;
+    // Attached and detached by Sample().
+    bool sampled;
     bool attached;
     // Counts on when this process ends.
     bool pinned;
@@ -54,14 +56,20 @@ class PageCacheProbe {
     uint64_t run_time_ns;
   };
 
-  // Loads the named programs of the object, each as far as the kernel lets it, and attaches those
-  // that are not spare: one that cannot load never stops the others. Throws BpfError where none can
-  // be loaded. The spare programs are attached by UseRecords().
+  // Programs of the object by name: those to attach at once, those that UseRecords() attaches, and
+  // those that Sample() attaches and detaches, which are never pinned.
+  struct Wanted {
+    std::vector<std::string> programs;
+    std::vector<std::string> spare;
+    std::vector<std::string> sampled;
+  };
+
+  // Loads the programs, each as far as the kernel lets it: one that cannot load never stops the
+  // others. Throws BpfError where none can be loaded.
   // With pins, maps and programs that are there already go on; programs of another build are
   // replaced such that no event is lost. Throws BpfError EINVAL where the maps are of another
   // layout.
-  PageCacheProbe(const std::vector<std::string>& names, const std::vector<std::string>& spare,
-                 std::shared_ptr<Pins> pins);
+  PageCacheProbe(const Wanted& wanted, std::shared_ptr<Pins> pins);
 
   // Tells what the values in the maps mean, on this machine, from what they meant to others.
   static uint64_t Layout();
@@ -104,6 +112,14 @@ class PageCacheProbe {
   // Sums the hint counters over all CPUs into [identity][advice][counter].
   void ReadHints(uint64_t* into) const;
 
+  // Sums the latencies over all CPUs into [identity][outcome][value]: the buckets, then the sum in
+  // ns.
+  void ReadLatencies(uint64_t* into) const;
+
+  // Attaches the sampled programs, in their order, or detaches them; false, and none is attached,
+  // where they cannot all be.
+  bool Sample(bool on);
+
   // Attaches the spare programs and lets the classic tracepoints count from now on; false, and
   // nothing changes, where they cannot all be attached.
   bool UseRecords();
@@ -144,7 +160,8 @@ class PageCacheProbe {
   void MapCounters();
   void ReadDirectories();
   void AttachAll();
-  void Attach(Program* program);
+  LinkPtr Attach(Program* program);
+  void AttachForGood(Program* program);
   void Pin(Program* program, LinkPtr link);
   int FdOf(const Program& program) const;
 
@@ -158,6 +175,7 @@ class PageCacheProbe {
   ObjectPtr object_;
   std::vector<Program> programs_;
   std::vector<LinkPtr> links_;
+  std::vector<LinkPtr> sampled_links_;
   LinkPtr task_iterator_;
   // Open while the kernel adds up run times.
   std::optional<Descriptor> statistics_;
@@ -165,6 +183,7 @@ class PageCacheProbe {
   Mapping counters_;
   Mapping pressure_;
   Mapping hints_;
+  Mapping latencies_;
   Mapping control_;
   std::vector<directory_key> directories_;
   // Monotonic time just before the last Tasks().

@@ -3,7 +3,7 @@ import { compareSchema, serverVersion } from "../banyandb/schema-ensure.js";
 import { BanyanError } from "../banyandb/errors.js";
 import { openTransport } from "../banyandb/transport.js";
 import type { Config, TargetConfig, TierChoice } from "../config/config.js";
-import { packageRoot, readSchema } from "../config/schema-files.js";
+import { packageRoot, configuredSchema } from "../config/schema-files.js";
 import { type KernelFacts, loadAddon, type NativeAddon } from "../kernel/addon.js";
 import { choosePrograms } from "../kernel/choose.js";
 import { scanDirectories } from "../kernel/component-scan.js";
@@ -47,7 +47,7 @@ export const checkCommand: Command = {
 
 async function run(args: Arguments, context: Context): Promise<number> {
   const { config } = configOf(args, context);
-  const schema = readSchema();
+  const schema = configuredSchema(config);
   const { stdout, environment } = context;
   const kernel = await withProgress(context, "loading the programs into the kernel", () =>
     kernelPart(config),
@@ -84,13 +84,13 @@ const SILENT: Log = {
   throttled: () => undefined,
 };
 
-function kernelPart({ targets, kernel: { tier, pinPath } }: Config): Pick<CheckReport, "host" | "kernel"> {
+function kernelPart(config: Config): Pick<CheckReport, "host" | "kernel"> {
   let host: string | undefined;
   try {
     const addon = loadAddon(packageRoot());
     const facts = addon.probeFeatures();
     host = `${facts.release} ${facts.machine}`;
-    const kernel = openKernel(addon, { targets, tier }, SILENT);
+    const kernel = openKernel(addon, config, SILENT);
     try {
       kernel.follow();
       const status = kernel.status();
@@ -101,8 +101,8 @@ function kernelPart({ targets, kernel: { tier, pinPath } }: Config): Pick<CheckR
           state: "measures",
           status,
           components,
-          memory: memoryOf(addon, facts, tier),
-          pins: pinPath === undefined ? undefined : checkPins(addon, pinPath),
+          memory: memoryOf(addon, facts, config.kernel.tier),
+          pins: config.kernel.pinPath === undefined ? undefined : checkPins(addon, config.kernel.pinPath),
         },
       };
     } finally {

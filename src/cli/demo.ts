@@ -1,6 +1,6 @@
 /** `demo`: the whole way from the kernel to stored rows, on this machine, in seconds. */
 import { ConfigError } from "../config/problems.js";
-import { packageVersion, readSchema } from "../config/schema-files.js";
+import { packageVersion, configuredSchema } from "../config/schema-files.js";
 import { duration, ENDPOINTS, type Format } from "../config/formats.js";
 import { runDemo } from "../demo/demo.js";
 import { createLog } from "../observe/log.js";
@@ -44,7 +44,7 @@ async function run(args: Arguments, context: Context): Promise<number> {
   kill.addEventListener("abort", () => process.exit(1));
   return runDemo({
     config,
-    schema: readSchema(),
+    schema: configuredSchema(config),
     log,
     version: packageVersion(),
     durationMs,

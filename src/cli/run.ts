@@ -1,6 +1,6 @@
 /** `run`: measure and deliver until told to stop. */
 import { runAgent, type Agent } from "../agent.js";
-import { packageVersion, readSchema } from "../config/schema-files.js";
+import { packageVersion, configuredSchema } from "../config/schema-files.js";
 import type { Config } from "../config/config.js";
 import { ownUserIds, readGuardedFile } from "../config/guarded-file.js";
 import { readSecrets, secretFiles } from "../config/secrets.js";
@@ -85,7 +85,7 @@ async function run(args: Arguments, context: Context): Promise<number> {
       clearInterval(timer);
     };
   };
-  const start: Start = { config, schema: readSchema(), log, context, follow };
+  const start: Start = { config, schema: configuredSchema(config), log, context, follow };
   return args.switches.has("dry-run") ? runDry(start) : runService(start);
 }
 

@@ -2,7 +2,7 @@
 import { compareSchema, ensureSchema, type SchemaRequest } from "../banyandb/schema-ensure.js";
 import { openTransport } from "../banyandb/transport.js";
 import type { Config } from "../config/config.js";
-import { readSchema } from "../config/schema-files.js";
+import { configuredSchema } from "../config/schema-files.js";
 import type { FieldSpec, MeasureSpec, Schema } from "../model/measure.js";
 import { type Arguments, CONFIG_OPTIONS } from "./arguments.js";
 import { type Command, configOf, type Context } from "./command.js";
@@ -25,7 +25,7 @@ export const schemaCommand: Command = {
 
 async function run(args: Arguments, context: Context): Promise<number> {
   const { config } = configOf(args, context);
-  const schema = readSchema();
+  const schema = configuredSchema(config);
   const print = (lines: readonly string[]): void => {
     context.stdout.write(lines.map((line) => `${line}\n`).join(""));
   };

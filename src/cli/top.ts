@@ -1,5 +1,5 @@
 /** `top`: live numbers in a terminal, without any database. */
-import { packageVersion, readSchema } from "../config/schema-files.js";
+import { packageVersion, configuredSchema } from "../config/schema-files.js";
 import type { Log } from "../model/log.js";
 import { createLog } from "../observe/log.js";
 import { type Frame, renderJson, renderLine, renderScreen } from "../top/render.js";
@@ -71,7 +71,7 @@ async function run(args: Arguments, context: Context): Promise<number> {
   try {
     await runTop({
       config,
-      schema: readSchema(),
+      schema: configuredSchema(config),
       log,
       version: packageVersion(),
       notice: () => notice,

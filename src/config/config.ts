@@ -44,8 +44,17 @@ export const TIER_NAMES = ["tracing", "fentry", "kprobe", "partial", "procfs"] a
 export type Tier = (typeof TIER_NAMES)[number];
 export type TierChoice = "auto" | Tier;
 
+/** Whether the time that reads take is measured: never, in one interval of six, or in all. */
+export const LATENCY_MODES = ["off", "sampled", "always"] as const;
+export type LatencyMode = (typeof LATENCY_MODES)[number];
+
 export interface KernelConfig {
   readonly tier: TierChoice;
+  readonly latency: LatencyMode;
+  /** Whether the measure read_latency_bucket is written. */
+  readonly latencyBuckets: boolean;
+  /** Whether programs may be on the way of every syscall, where there is no other. */
+  readonly syscallPrograms: boolean;
   /** Start even where nothing can be measured, and say so in /health. */
   readonly allowDegraded: boolean;
   /** Directory of a BPF file system where counts outlive the sidecar; undefined means that they do not. */

@@ -306,6 +306,9 @@ function toConfig(
     targets,
     kernel: {
       tier: values["kernel.tier"],
+      latency: values["kernel.latency"],
+      latencyBuckets: values["kernel.latency_buckets"],
+      syscallPrograms: values["kernel.syscall_programs"],
       allowDegraded: values["kernel.allow_degraded"],
       pinPath: values["kernel.pin_path"] ?? undefined,
       orphanTimeoutMs: values["kernel.orphan_timeout"],

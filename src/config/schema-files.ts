@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Config } from "./config.js";
 import { parseGroup, parseMeasure, type Schema, SchemaFileError } from "../model/measure.js";
 
 const GROUP_FILE = "group.json";
@@ -31,6 +32,15 @@ export function readSchema(folder = join(packageRoot(), "schema")): Schema {
       throw new SchemaFileError(file, `measure ${measure.name} must be in ${measure.name}.json`);
     });
   return { group: parseGroup(GROUP_FILE, readJson(folder, GROUP_FILE)), measures };
+}
+
+/**
+ * Those of them that this configuration wants written.
+ * @throws SchemaFileError
+ */
+export function configuredSchema({ kernel }: Pick<Config, "kernel">): Schema {
+  const { group, measures } = readSchema();
+  return { group, measures: measures.filter(({ optional }) => !optional || kernel.latencyBuckets) };
 }
 
 function readJson(folder: string, file: string): unknown {

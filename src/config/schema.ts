@@ -2,7 +2,7 @@
  * Every option of the sidecar, declared once: file, environment, flags, help, `print-config` and the test of
  * configs/default.yaml are derived from this table.
  */
-import { TIER_NAMES, type TierChoice } from "./config.js";
+import { LATENCY_MODES, type LatencyMode, TIER_NAMES, type TierChoice } from "./config.js";
 import {
   CGROUP_PATH,
   CREDENTIAL,
@@ -93,6 +93,21 @@ export const SETTINGS = {
     format: oneOf("auto", ...TIER_NAMES),
     default: "auto",
   } as Setting<TierChoice>,
+  "kernel.latency": {
+    doc: "Measure how long reads take: off, sampled (in one interval of six; between them nothing is attached for it) or always",
+    format: oneOf(...LATENCY_MODES),
+    default: "sampled",
+  } as Setting<LatencyMode>,
+  "kernel.latency_buckets": {
+    doc: "Write the buckets that the quantiles come from too (measure read_latency_bucket), for heat maps",
+    format: YES_OR_NO,
+    default: false,
+  } as Setting<boolean>,
+  "kernel.syscall_programs": {
+    doc: "Where the kernel has neither trampolines nor kprobes, see fadvise calls and read latency by syscall tracepoints, which slow every syscall of the machine",
+    format: YES_OR_NO,
+    default: false,
+  } as Setting<boolean>,
   "kernel.allow_degraded": {
     doc: "Start even where nothing can be measured, and say so in /health",
     format: YES_OR_NO,

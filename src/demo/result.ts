@@ -52,7 +52,7 @@ export function storedByField(
 /** Fields that are sums of counters, with the names of these. */
 function countFields(measure: MeasureSpec): { name: string; sources: string[] }[] {
   return measure.fields.flatMap((field) => {
-    if (field.type !== "int") return [];
+    if (field.merge === "derive") return [];
     const sources = field.sources.map((i) => measure.sources[i]?.name ?? "");
     return sources.includes(INTERVAL_SOURCE) ? [] : [{ name: field.name, sources }];
   });

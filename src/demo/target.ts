@@ -26,17 +26,14 @@ const WORKLOAD_DIRECTORY = "/var/tmp";
 /**
  * @throws KernelError where nothing can be measured
  */
-export async function findDemoTarget(
-  { targets: watched, node, kernel: { tier } }: Config,
-  log: Log,
-): Promise<DemoTarget> {
-  const kernel = openKernel(loadAddon(packageRoot()), { targets: watched, tier }, log);
+export async function findDemoTarget(config: Config, log: Log): Promise<DemoTarget> {
+  const kernel = openKernel(loadAddon(packageRoot()), config, log);
   kernel.follow();
   const { targets } = kernel.status();
   kernel.close();
-  if (targets.length === 0) return startWorkload(node);
+  if (targets.length === 0) return startWorkload(config.node);
   return {
-    config: { targets: watched, node },
+    config: { targets: config.targets, node: config.node },
     description: targets.map(({ command }) => command).join(", "),
     pids: targets.map(({ pid }) => pid),
     start: () => undefined,

@@ -40,6 +40,8 @@ export interface NativeProgram {
   readonly hook: string;
   /** Loaded only, to be attached by `useRecords`. */
   readonly spare: boolean;
+  /** Loaded, and attached and detached by `sample`. */
+  readonly sampled: boolean;
   readonly attached: boolean;
   /** Goes on counting when this process ends. */
   readonly pinned: boolean;
@@ -159,6 +161,13 @@ export interface NativeProbe {
   readPressure(into: BigUint64Array): void;
   /** Sums over all CPUs into `[identity][advice][counter]`. */
   readHints(into: BigUint64Array): void;
+  /**
+   * Sums over all CPUs into `[identity][outcome][value]`: reads by bucket, of which number i holds those of up to 2^i µs, then
+   * their time in ns.
+   */
+  readLatencies(into: BigUint64Array): void;
+  /** Attaches the sampled programs, or detaches them; false where they are not attached now. */
+  sample(on: boolean): boolean;
   /** Attaches the spare programs and lets them count; false, and nothing changes, where that cannot be. */
   useRecords(): boolean;
   /** Begins a new interval, in which each task counts as another one. */
@@ -185,10 +194,11 @@ export interface NativeProbe {
 
 export interface NativeAddon {
   probeFeatures(): KernelFacts;
-  /** Loads the named programs and attaches those that are not spare; throws where none can be loaded. */
+  /** Loads the named programs and attaches those of `programs`; throws where none can be loaded. */
   open(options: {
     readonly programs: readonly string[];
     readonly spare?: readonly string[];
+    readonly sampled?: readonly string[];
     /** Where maps and programs outlive this process; those that are there go on. */
     readonly pins?: NativePins;
   }): NativeProbe;
@@ -210,6 +220,9 @@ export interface NativeAddon {
   readonly pressureNames: readonly string[];
   readonly adviceNames: readonly string[];
   readonly hintNames: readonly string[];
+  readonly readOutcomes: readonly string[];
+  /** How many there are; number i holds latencies of up to 2^i µs, the last one all beyond too. */
+  readonly latencyBuckets: number;
   readonly componentsMax: number;
   /** Kinds of files that fit below a base. */
   readonly fileKinds: number;

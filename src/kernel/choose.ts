@@ -44,6 +44,12 @@ const DIRECT: readonly string[] = [...DIRECT_TRACEPOINTS, ...DIRECT_FENTRY, ...D
 
 const READERS = ["on_get_pages", "on_get_pages_record", ...READ_EXITS, ...READ_ENTRIES];
 const ADDERS = ["on_add", "on_add_record"];
+/** Calls of fadvise by a trampoline, a kprobe, or the end of every syscall; each alone. */
+export const HINT_CALL_PROGRAMS = [
+  "count_hint_fexit",
+  "count_hint_kretprobe",
+  "count_hint_sys_exit",
+] as const;
 const RECLAIM = ["direct", "memcg"].flatMap((kind) => [`on_${kind}_reclaim_begin`, `on_${kind}_reclaim_end`]);
 
 /** What programs count: one of each list must be attached, else the counters are absent, not 0. */
@@ -72,6 +78,8 @@ const COUNTED_BY: readonly {
     oneOfEach: programs.map((program) => [program]),
     counters: ["direct_bytes"],
   })),
+  { oneOfEach: [HINT_CALL_PROGRAMS], counters: ["calls", "errors", "pages_asked"] },
+  { oneOfEach: [HINT_CALL_PROGRAMS, ADDERS, ["on_delete"]], counters: ["calls_without_effect"] },
   { oneOfEach: [["on_exit"]], counters: ["storage_read_bytes", "storage_write_bytes"] },
   { oneOfEach: [["on_direct_reclaim_begin"]], counters: ["direct_reclaims", "direct_reclaim_tasks"] },
   { oneOfEach: [["on_memcg_reclaim_begin"]], counters: ["memcg_reclaims"] },
@@ -118,9 +126,7 @@ export function choosePrograms(facts: KernelFacts, wanted: TierChoice): Choice {
   if (facts.btf === "no") return none("the kernel has no BTF (/sys/kernel/btf/vmlinux)");
   if (facts.permission === "no") return none(facts.permissionReason);
 
-  const reasons = new Map<string, string>();
-  // An unknown answer is tried: loading will tell.
-  for (const { program, exists, reason } of facts.hooks) if (exists === "no") reasons.set(program, reason);
+  const reasons = reasonsAgainst(facts);
   const failures: string[] = [];
   for (const tier of wanted === "auto" ? TIERS : [wanted]) {
     const plan = planTier(tier, facts, reasons, wanted === "auto");
@@ -132,6 +138,13 @@ export function choosePrograms(facts: KernelFacts, wanted: TierChoice): Choice {
     failures.push(`${tier}: ${plan}`);
   }
   return none(failures.join("; "));
+}
+
+/** Why programs cannot be had, by name. An unknown answer is no reason: loading will tell. */
+export function reasonsAgainst({ hooks }: KernelFacts): ReadonlyMap<string, string> {
+  return new Map(
+    hooks.filter(({ exists }) => exists === "no").map(({ program, reason }) => [program, reason]),
+  );
 }
 
 const EMPTY = { programs: [], spare: [], useRecords: false };
@@ -189,7 +202,7 @@ function chooseDirect(facts: KernelFacts, reasons: ReadonlyMap<string, string>):
 }
 
 /** Whether a task can be preempted in the kernel. */
-function preemptible({ preemptMode, version }: KernelFacts): Answer {
+export function preemptible({ preemptMode, version }: KernelFacts): Answer {
   if (preemptMode === "none" || preemptMode === "voluntary") return "no";
   if (preemptMode !== "") return "yes";
   // Without debugfs the build must tell: PREEMPT_DYNAMIC may be anything.

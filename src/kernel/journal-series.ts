@@ -1,5 +1,5 @@
 /** The series of the journal: each has a number, and the sum of what is settled of each of its sources. Pure. */
-import type { MeasureSpec, Schema } from "../model/measure.js";
+import { SAMPLED_SOURCE, type MeasureSpec, type Schema } from "../model/measure.js";
 import { seriesKey, type Identity, type Sample } from "../model/tick.js";
 
 export interface JournalSeries {
@@ -54,9 +54,9 @@ export function countedKey(series: JournalSeries, own: Identity): string {
 
 /** Adds the summed sources of a sample to what is settled of its series, or takes them away. */
 export function bookSample(sums: BigInt64Array, { measure, values }: Sample, sign: 1n | -1n): void {
-  measure.sources.forEach(({ merge }, i) => {
+  measure.sources.forEach(({ name, merge }, i) => {
     const value = values[i] ?? Number.NaN;
-    if (merge === "sum" && value !== 0 && !Number.isNaN(value)) {
+    if (merge === "sum" && name !== SAMPLED_SOURCE && value !== 0 && !Number.isNaN(value)) {
       sums[i] = (sums[i] ?? 0n) + sign * BigInt(Math.round(value));
     }
   });

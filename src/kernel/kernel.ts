@@ -16,12 +16,21 @@ export interface PressureReading {
   readonly files: PressureFiles;
 }
 
+/** Reads that were timed, of one outcome. */
+export interface TimedReads {
+  /** Number i holds those of up to 2^i µs. */
+  readonly buckets: readonly bigint[];
+  readonly sumNs: bigint;
+}
+
 /** What is counted for an identity beside its components. */
 export interface IdentityReading {
   readonly pressure: PressureReading;
   /** By advice. */
   readonly hints: Readonly<Record<string, NamedCounters>>;
   readonly storage: StorageBytes;
+  /** By outcome; empty where reads are not timed. */
+  readonly timed: Readonly<Record<string, TimedReads>>;
 }
 
 /** Everything that one read-out gives; all numbers only grow. */
@@ -31,6 +40,8 @@ export interface KernelReading {
   /** By number, as `Kernel.identities()` at that moment. */
   readonly identities: readonly IdentityReading[];
   readonly node: PressureReading;
+  /** Time in which reads were timed, in milliseconds; undefined where they cannot be, or are not to be. */
+  readonly sampledMs: bigint | undefined;
 }
 
 /** What a collector needs of it. */
@@ -45,7 +56,9 @@ export interface CountedKernel {
   /** Those that there are so far, by number: the configured ones first. A number never changes its meaning. */
   identities(): readonly NodeConfig[];
   read(): KernelReading;
-  /** Begins a new interval for what is counted once in an interval. */
+  /** Ends what is attached for this interval only, so that the reading that follows has all of it. */
+  endInterval(): void;
+  /** Begins a new interval for what is counted once in an interval, or attached for some. */
   nextInterval(): void;
 }
 

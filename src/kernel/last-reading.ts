@@ -32,6 +32,8 @@ export function lastReading(pins: Pick<NativePins, "readArray">, memory: KernelM
       maps.adviceNames.map((advice, i) => [advice, hints[identity * maps.adviceNames.length + i] ?? {}]),
     ),
     storage: reachedOf(memory.storage[identity]),
+    // What was timed and not taken are a few samples less.
+    timed: {},
   });
 
   return {
@@ -44,7 +46,9 @@ export function lastReading(pins: Pick<NativePins, "readArray">, memory: KernelM
       counters: counters.slice(0, table.used() * maps.counterNames.length),
       identities: identities.map(identityReading),
       node: pressureOf(maps.identitiesMax),
+      sampledMs: undefined,
     }),
+    endInterval: () => undefined,
     nextInterval: () => undefined,
   };
 }

@@ -1,5 +1,5 @@
 /** Opens the kernel side: facts, choice of programs, effect. */
-import type { TierChoice, WatchedTarget } from "../config/config.js";
+import type { KernelConfig, LatencyMode, WatchedTarget } from "../config/config.js";
 import type { Log } from "../model/log.js";
 import type { PinStatus, ProbeStatus } from "../model/status.js";
 import type { KernelFacts, NativeAddon, NativePins, NativeProbe, Task } from "./addon.js";
@@ -7,6 +7,7 @@ import { availableCounters, choosePrograms, missingPrograms, type Choice } from 
 import { followComponents } from "./component-follower.js";
 import { continueFiles } from "./continued-files.js";
 import { KernelError } from "./errors.js";
+import { chooseParts, type PartChoice, type PartChoices } from "./choose-parts.js";
 import { firstPid, targetStatus } from "./identified-status.js";
 import { identitiesMax } from "./identities.js";
 import type { Kernel } from "./kernel.js";
@@ -15,6 +16,7 @@ import { sampleOwnCost } from "./own-cost.js";
 import type { PressureFiles } from "./pressure-files.js";
 import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
 import { followProcesses } from "./process-follower.js";
+import { timeReads } from "./latency.js";
 import { openProcfs } from "./procfs-kernel.js";
 import { NO_BYTES, trackStorage } from "./storage-bytes.js";
 
@@ -39,7 +41,7 @@ export interface PinnedKernel {
 
 export interface KernelOptions {
   readonly targets: readonly WatchedTarget[];
-  readonly tier: TierChoice;
+  readonly kernel: Pick<KernelConfig, "tier" | "latency" | "syscallPrograms">;
   readonly pinned?: PinnedKernel | undefined;
 }
 
@@ -50,20 +52,31 @@ const TASK_ITERATOR = "iter/task";
  * Opens the kernel side for the configured targets.
  * @throws KernelError where nothing can be measured; code EPERM or EACCES where that is for want of permission
  */
-export function openKernel(addon: NativeAddon, { targets, tier, pinned }: KernelOptions, log: Log): Kernel {
+export function openKernel(
+  addon: NativeAddon,
+  { targets, kernel: wanted, pinned }: KernelOptions,
+  log: Log,
+): Kernel {
   const facts = probe(addon);
-  const choice = choosePrograms(facts, tier);
+  const choice = choosePrograms(facts, wanted.tier);
   if (choice.tier === "none") throw nothingMeasured(facts, choice);
   if (choice.tier === "procfs") return openProcfs(targets, log);
+  const parts = chooseParts(facts, wanted);
   let native: NativeProbe;
   try {
-    const { programs, spare } = choice;
-    native = addon.open({ programs, spare, ...(pinned && { pins: pinned.pins }) });
+    native = addon.open({
+      programs: [...choice.programs, ...programsOf(parts.hintCalls)],
+      spare: choice.spare,
+      sampled: programsOf(parts.latency),
+      ...(pinned && { pins: pinned.pins }),
+    });
   } catch (error) {
     throw KernelError.from(error, "load", "BPF programs");
   }
-  return attachedKernel(addon, native, { facts, choice, targets, pinned, log });
+  return attachedKernel(addon, native, { facts, choice, parts, mode: wanted.latency, targets, pinned, log });
 }
+
+const programsOf = (part: PartChoice) => (part.state === "programs" ? part.programs : []);
 
 function probe(addon: NativeAddon): KernelFacts {
   try {
@@ -83,24 +96,23 @@ function nothingMeasured(facts: KernelFacts, choice: Choice): KernelError {
   });
 }
 
+interface Opened {
+  readonly facts: KernelFacts;
+  readonly choice: Choice;
+  readonly parts: PartChoices;
+  readonly mode: LatencyMode;
+  readonly targets: readonly WatchedTarget[];
+  readonly pinned: PinnedKernel | undefined;
+  readonly log: Log;
+}
+
 function attachedKernel(
   addon: NativeAddon,
   native: NativeProbe,
-  {
-    facts,
-    choice,
-    targets,
-    pinned,
-    log,
-  }: {
-    facts: KernelFacts;
-    choice: Choice;
-    targets: readonly WatchedTarget[];
-    pinned: PinnedKernel | undefined;
-    log: Log;
-  },
+  { facts, choice, parts, mode, targets, pinned, log }: Opened,
 ): Kernel {
-  const probes = () => probeStatus(facts, choice, native);
+  const latency = timeReads(addon, native, mode);
+  const probes = () => [...probeStatus(facts, choice, native), ...absentParts(parts)];
   let remembered = "";
   const saved = pinned?.memory;
   const storage = Array.from({ length: addon.identitiesMax }, (_, identity) =>
@@ -226,6 +238,7 @@ function attachedKernel(
       });
       const ended = (identity: number, name: string) =>
         BigInt.asIntN(64, counters[identity * addon.counterNames.length + counterAt(name)] ?? 0n);
+      const timed = latency.read();
       return {
         counters,
         identities: processes.identities.known().map((_, identity) => ({
@@ -244,14 +257,20 @@ function attachedKernel(
               read: ended(identity, ENDED_STORAGE.read),
               write: ended(identity, ENDED_STORAGE.write),
             }) ?? NO_BYTES,
+          timed: timed[identity] ?? {},
         })),
+        sampledMs: latency.sampledMs(),
         node: { counted: pressure.at(-1) ?? {}, files: counted(addon.identitiesMax, nodePressure()) },
       };
+    },
+    endInterval() {
+      latency.endInterval();
     },
     nextInterval() {
       missedTold = eventsMissed();
       native.nextInterval();
       ownCost.nextInterval();
+      latency.nextInterval();
     },
     follow() {
       // Those that count already must not stop, whatever fails below.
@@ -274,6 +293,7 @@ function attachedKernel(
     memory: () => (pinned ? memory() : undefined),
     detach() {
       ownCost.stop();
+      latency.stop();
       native.detach();
     },
     close() {
@@ -285,7 +305,7 @@ function attachedKernel(
 
 function pinStatus(path: string, { programs, orphanedNs }: NativeProbe): PinStatus {
   const notPinned = programs.filter(
-    ({ attached, pinned, hook }) => attached && !pinned && hook !== TASK_ITERATOR,
+    ({ attached, pinned, sampled, hook }) => attached && !pinned && !sampled && hook !== TASK_ITERATOR,
   );
   return {
     path,
@@ -307,9 +327,27 @@ function readRows(
   );
 }
 
-/** Events that the kernel kept from a program because it was interrupted in itself. */
+/**
+ * Events that the kernel kept from a program because it was interrupted in itself; but for reads that were not timed,
+ * which are missing in no count.
+ */
 function recursionMisses(native: NativeProbe): number {
-  return native.stats().programs.reduce((sum, program) => sum + Number(program.recursionMisses), 0);
+  const sampled = new Set(native.programs.filter((program) => program.sampled).map(({ name }) => name));
+  return native
+    .stats()
+    .programs.filter(({ name }) => !sampled.has(name))
+    .reduce((sum, program) => sum + Number(program.recursionMisses), 0);
+}
+
+/** The parts that this kernel cannot have, with what they would hook. */
+function absentParts({ latency, hintCalls }: PartChoices): ProbeStatus[] {
+  const parts = [
+    { name: "read_latency", hook: "filemap_read", part: latency },
+    { name: "fadvise_calls", hook: "fadvise64", part: hintCalls },
+  ];
+  return parts.flatMap(({ name, hook, part }): ProbeStatus[] =>
+    part.state === "absent" ? [{ name, hook, attached: false, optional: true, reason: part.reason }] : [],
+  );
 }
 
 /** What the tier wants, and what it would want on a better kernel. */
@@ -317,8 +355,10 @@ function probeStatus(facts: KernelFacts, choice: Choice, native: NativeProbe): P
   const hooks = new Map(facts.hooks.map(({ program, hook }) => [program, hook]));
   const loaded = native.programs
     .filter(({ spare, attached }) => attached || !spare)
-    .map(({ name, hook, attached, error }): ProbeStatus =>
-      attached ? { name, hook, attached } : { name, hook, attached, reason: error?.message ?? "not loaded" },
+    .map(({ name, hook, attached, sampled, error }): ProbeStatus =>
+      attached || (sampled && !error)
+        ? { name, hook, attached }
+        : { name, hook, attached, reason: error?.message ?? "not loaded" },
     );
   const left = missingPrograms(choice).map((name): ProbeStatus => {
     const reason = choice.reasons.get(name) ?? "";

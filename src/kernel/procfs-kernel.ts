@@ -44,9 +44,12 @@ export function openProcfs(watched: readonly WatchedTarget[], log: Log): Kernel 
         pressure: { counted: {}, files: cgroupPressure(firstPid(processes.targets(), identity)) },
         hints: {},
         storage: storage[identity]?.total(NO_BYTES) ?? NO_BYTES,
+        timed: {},
       })),
+      sampledMs: undefined,
       node: { counted: {}, files: nodePressure() },
     }),
+    endInterval: () => undefined,
     nextInterval: () => undefined,
     follow() {
       for (const { task, identity } of processes.follow()) storage[identity]?.add(task);

@@ -2,6 +2,7 @@
  * What a measure is: the typed form of one file in schema/. Pure; whoever reads the file hands in the
  * parsed JSON. Everything that names a measure, tag, field, unit or formula asks this table.
  */
+import { bucketSource } from "./histogram.js";
 
 /** How the values of two neighbouring ticks become one. */
 export type MergeRule = "sum" | "last" | "max";
@@ -53,16 +54,35 @@ export interface CountField extends FieldBase {
   readonly sources: readonly number[];
 }
 
+/** Upper bound of the bucket of the measure's histogram that holds the quantile; absent where that is empty. */
+export interface QuantileField extends FieldBase {
+  readonly type: "int";
+  readonly merge: "derive";
+  /** From 1 to 100, which is the maximum. */
+  readonly percent: number;
+}
+
 /** 100 × part ÷ Σ whole, of other fields of the same measure; absent where Σ whole is 0. */
 export interface PercentField extends FieldBase {
   readonly type: "float";
+  readonly merge: "derive";
+  /** 100 less that instead. */
+  readonly complement: boolean;
   /** Index into `MeasureSpec.fields`. */
   readonly part: number;
   /** Indexes into `MeasureSpec.fields`. */
   readonly whole: readonly number[];
 }
 
-export type FieldSpec = CountField | PercentField;
+export type FieldSpec = CountField | QuantileField | PercentField;
+
+/** Counts in buckets, each of them a source that is summed. */
+export interface HistogramSpec {
+  /** Inclusive upper bounds, ascending; what is above the last one is counted there. */
+  readonly bounds: readonly number[];
+  /** Indexes into `MeasureSpec.sources`, one for each bound. */
+  readonly buckets: readonly number[];
+}
 
 export interface MeasureSpec {
   readonly name: string;
@@ -74,6 +94,9 @@ export interface MeasureSpec {
   readonly fields: readonly FieldSpec[];
   /** Every source that a field uses, once, in order of first use. */
   readonly sources: readonly Source[];
+  readonly histogram?: HistogramSpec;
+  /** Written only where the configuration asks for it. */
+  readonly optional: boolean;
   /** A heartbeat is written for every interval, another measure only where something happened. */
   readonly heartbeat: boolean;
 }
@@ -92,6 +115,9 @@ export interface Schema {
 
 /** Source that every measure may use: the interval of the tick, in milliseconds. */
 export const INTERVAL_SOURCE = "interval_ms";
+
+/** A source that is a time of this process and no count: nothing is owed of it by an earlier one. */
+export const SAMPLED_SOURCE = "sampled_ms";
 
 /** A file of schema/ that does not say what it must. */
 export class SchemaFileError extends Error {
@@ -135,6 +161,25 @@ class Reader {
     const value = this.object[key];
     if (Array.isArray(value) && value.length > 0 && value.every((v) => typeof v === "string")) return value;
     return this.fail(`${key} is not a non-empty list of strings`);
+  }
+
+  /** Ascending numbers. */
+  bounds(key: string): number[] {
+    const value = this.object[key];
+    if (
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.every((v, i): v is number => typeof v === "number" && v > Number(i > 0 ? value[i - 1] : 0))
+    )
+      return value;
+    return this.fail(`${key} is not a list of ascending positive numbers`);
+  }
+
+  /** From 1 to 100; undefined where there is none. */
+  optionalPercent(key: string): number | undefined {
+    const value = this.object[key];
+    if (value === undefined || (typeof value === "number" && value >= 1 && value <= 100)) return value;
+    return this.fail(`${key} is not a number from 1 to 100`);
   }
 
   objects(key: string, absent?: readonly []): Reader[] {
@@ -230,6 +275,9 @@ export function parseMeasure(file: string, json: unknown): MeasureSpec {
     if (sources[known]?.merge !== merge) reader.fail(`source ${name} has two merge rules`);
     return known;
   };
+  const histogram = parseHistogram(root, (name) => sourceIndex(root, name, "sum"));
+  const sourceIndexes = (reader: Reader, name: string, merge: MergeRule): readonly number[] =>
+    name === HISTOGRAM && histogram ? histogram.buckets : [sourceIndex(reader, name, merge)];
   const fieldIndex = (reader: Reader, name: string): number => {
     const index = fields.findIndex((field) => field.name === name);
     return index < 0 ? reader.fail(`percent uses ${name}, which no earlier field is named`) : index;
@@ -246,16 +294,24 @@ export function parseMeasure(file: string, json: unknown): MeasureSpec {
     };
     if (fields.some((field) => field.name === base.name)) entry.fail(`field ${base.name} is declared twice`);
     const percent = entry.optionalObject("percent");
+    const quantile = entry.optionalPercent("quantile");
     if (percent) {
       if (entry.string("type") !== "float") entry.fail("a percentage must be of type float");
       const whole = percent.strings("whole").map((name) => fieldIndex(percent, name));
-      fields.push({ ...base, type: "float", part: fieldIndex(percent, percent.string("part")), whole });
-    } else {
-      if (entry.string("type") !== "int") entry.fail("a count must be of type int");
-      const merge = parseMerge(entry);
-      const indexes = entry.strings("source").map((name) => sourceIndex(entry, name, merge));
-      fields.push({ ...base, type: "int", merge, sources: indexes });
+      const part = fieldIndex(percent, percent.string("part"));
+      const complement = percent.flag("complement");
+      fields.push({ ...base, type: "float", merge: "derive", part, whole, complement });
+      continue;
     }
+    if (entry.string("type") !== "int") entry.fail("a count must be of type int");
+    if (quantile !== undefined) {
+      if (!histogram) entry.fail("a quantile needs the histogram of its measure");
+      fields.push({ ...base, type: "int", merge: "derive", percent: quantile });
+      continue;
+    }
+    const merge = parseMerge(entry);
+    const indexes = entry.strings("source").flatMap((name) => sourceIndexes(entry, name, merge));
+    fields.push({ ...base, type: "int", merge, sources: indexes });
   }
   return {
     name: root.string("measure"),
@@ -264,6 +320,18 @@ export function parseMeasure(file: string, json: unknown): MeasureSpec {
     tags: parseTags(root, "tags"),
     fields,
     sources,
+    ...(histogram && { histogram }),
+    optional: root.flag("optional"),
     heartbeat: root.flag("heartbeat"),
   };
+}
+
+/** Names all buckets of the histogram together where a field lists its sources. */
+const HISTOGRAM = "histogram";
+
+function parseHistogram(root: Reader, sourceIndex: (name: string) => number): HistogramSpec | undefined {
+  const entry = root.optionalObject(HISTOGRAM);
+  if (!entry) return undefined;
+  const bounds = entry.bounds("bounds");
+  return { bounds, buckets: bounds.map((bound) => sourceIndex(bucketSource(bound))) };
 }

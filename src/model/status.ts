@@ -8,6 +8,8 @@ export interface ProbeStatus {
   readonly attached: boolean;
   /** Why it is not attached. */
   readonly reason?: string;
+  /** What it counts can do without it: it is not missed. */
+  readonly optional?: true;
 }
 
 export interface TargetProcess {

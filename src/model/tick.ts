@@ -2,6 +2,7 @@
  * A tick: what one interval added, as plain numbers. Ticks are what is queued; merging two of them costs
  * resolution, never a count. Pure.
  */
+import { quantileBound } from "./histogram.js";
 import { INTERVAL_SOURCE, type MeasureSpec } from "./measure.js";
 
 /** Values of the group's identity tags, in their order; the first one is unique. */
@@ -180,29 +181,35 @@ export function tickBytes({ samples }: Tick): number {
 }
 
 /**
- * The fields of a sample in the order of its measure. Absent values are undefined: a percentage of nothing,
- * and a count of which any source is absent.
+ * The fields of a sample in the order of its measure. Absent values are undefined: a percentage or quantile of
+ * nothing, and a count of which any source is absent.
  */
 export function fieldValues({ measure, values }: Sample, intervalMs: number): (number | undefined)[] {
   const result: (number | undefined)[] = [];
   for (const field of measure.fields) {
-    if (field.type === "int") {
+    if (field.type === "float") {
+      const whole = field.whole.reduce((sum, i) => sum + (result[i] ?? Number.NaN), 0);
+      result.push(percentOf(result[field.part], whole, field.complement));
+    } else if (field.merge === "derive") {
+      const { bounds, buckets } = measure.histogram ?? NO_HISTOGRAM;
+      const counts = buckets.map((i) => values[i] ?? Number.NaN);
+      result.push(quantileBound(bounds, counts, field.percent));
+    } else {
       const total = field.sources.reduce(
         (sum, i) =>
           sum + (measure.sources[i]?.name === INTERVAL_SOURCE ? intervalMs : (values[i] ?? Number.NaN)),
         0,
       );
       result.push(Number.isNaN(total) ? undefined : total);
-    } else {
-      const whole = field.whole.reduce((sum, i) => sum + (result[i] ?? Number.NaN), 0);
-      result.push(percentOf(result[field.part], whole));
     }
   }
   return result;
 }
 
-/** 100 × part ÷ whole with three decimals, which every BanyanDB version stores exactly. */
-function percentOf(part: number | undefined, whole: number): number | undefined {
+const NO_HISTOGRAM = { bounds: [], buckets: [] };
+
+/** 100 × part ÷ whole with three decimals, which every BanyanDB version stores exactly; or 100 less that. */
+function percentOf(part: number | undefined, whole: number, complement: boolean): number | undefined {
   if (part === undefined || Number.isNaN(whole) || whole <= 0) return undefined;
-  return Math.round((100_000 * part) / whole) / 1000;
+  return Math.round((100_000 * (complement ? whole - part : part)) / whole) / 1000;
 }

@@ -71,8 +71,8 @@ function measuringProblems(status: SidecarStatus): Problem[] {
     });
     return problems;
   }
-  for (const { name, hook, attached, reason } of kernel.probes) {
-    if (attached) continue;
+  for (const { name, hook, attached, reason, optional } of kernel.probes) {
+    if (attached || optional) continue;
     const text = `probe ${name} (${hook}) is not attached: ${reason ?? "reason unknown"}; what it counts is missing, see \`banyandb-ebpf-sidecar check\``;
     problems.push({ severity: "degraded", text });
   }

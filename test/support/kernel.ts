@@ -41,14 +41,28 @@ export function requireReads(): NativeAddon {
 /** Needs compare-and-swap in BPF, which 5.10 lacks; nothing else may be missing. */
 const OPTIONAL = "on_exec";
 
-/** Opens a probe with everything attached; with pins it counts for a minute. */
-export function openProbe(addon: NativeAddon, pins?: NativePins): NativeProbe {
+/** Programs beside those of the tier. */
+export interface Extras {
+  readonly programs: readonly string[];
+  readonly sampled: readonly string[];
+}
+
+const NO_EXTRAS: Extras = { programs: [], sampled: [] };
+
+/** Opens a probe with everything attached but the sampled programs; with pins it counts for a minute. */
+export function openProbe(addon: NativeAddon, pins?: NativePins, extras = NO_EXTRAS): NativeProbe {
   const { programs, spare, useRecords } = testedChoice(addon.probeFeatures());
-  const probe = addon.open({ programs, spare, ...(pins && { pins }) });
+  const probe = addon.open({
+    programs: [...programs, ...extras.programs],
+    spare,
+    sampled: extras.sampled,
+    ...(pins && { pins }),
+  });
   if (pins) probe.keepAlive(60_000_000_000n);
   if (useRecords) probe.useRecords();
   const missing = probe.programs.filter(
-    ({ name, attached, spare }) => !attached && (useRecords || !spare) && name !== OPTIONAL,
+    ({ name, attached, spare, sampled, error }) =>
+      name !== OPTIONAL && (sampled ? error !== undefined : !attached && (useRecords || !spare)),
   );
   if (missing.length > 0) throw new Error(missing.map((p) => p.error?.message ?? p.name).join("; "));
   return probe;
@@ -74,7 +88,8 @@ export function useProbe(): { readonly addon: () => NativeAddon; readonly probe:
 /** Opens the kernel side on the tier under test, or on another one. */
 export function openTestedKernel(targets: readonly WatchedTarget[], log: Log, other?: TierChoice): Kernel {
   const tier = other ?? (WANTED === "records" ? "tracing" : (WANTED as TierChoice));
-  return openKernel(other ? loadAddon(packageRoot) : requireReads(), { targets, tier }, log);
+  const kernel = { ...PARTS, tier, latencyBuckets: false, allowDegraded: false };
+  return openKernel(other ? loadAddon(packageRoot) : requireReads(), { targets, kernel }, log);
 }
 
 /** A target that selects by what is given alone. */
@@ -84,6 +99,9 @@ export function watched(select: Partial<TargetConfig>, id = "test:17912"): Watch
     node: { id, cluster: "n/a", role: "n/a", type: "n/a" },
   };
 }
+
+/** Both parts, by whatever this kernel has for them. */
+const PARTS = { latency: "always", syscallPrograms: true } as const;
 
 /** The counters of the first component. */
 export function readCounts(addon: NativeAddon, probe: NativeProbe): Counts {

@@ -243,7 +243,7 @@ function kernelFields(pinPath: string, measure: MeasureSpec): Record<string, num
   sums.set("pages_hit", (sums.get("pages_requested") ?? 0) - (sums.get("pages_missed") ?? 0));
   return Object.fromEntries(
     measure.fields.flatMap((field) => {
-      if (field.type !== "int") return [];
+      if (field.merge === "derive") return [];
       const names = field.sources.map((i) => measure.sources[i]?.name ?? "");
       if (!names.every((name) => sums.has(name))) return [];
       return [[field.name, names.reduce((sum, name) => sum + (sums.get(name) ?? 0), 0)]];

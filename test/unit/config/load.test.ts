@@ -67,7 +67,15 @@ describe("loading the configuration", () => {
           node: { id: "node-7:17912", cluster: "n/a", role: "n/a", type: "n/a" },
         },
       ],
-      kernel: { tier: "auto", allowDegraded: false, pinPath: undefined, orphanTimeoutMs: 600_000 },
+      kernel: {
+        tier: "auto",
+        latency: "sampled",
+        latencyBuckets: false,
+        syscallPrograms: false,
+        allowDegraded: false,
+        pinPath: undefined,
+        orphanTimeoutMs: 600_000,
+      },
       banyandb: {
         endpoints: ["127.0.0.1:17912"],
         group: "ebpf",

@@ -15,7 +15,10 @@ describe("schema file", () => {
   it("lists each source once, in order of first use", () => {
     const { sources, fields } = parseMeasure("m.json", file([count("all", ["a", "b"]), count("b", ["b"])]));
     expect(sources.map(({ name }) => name)).to.deep.equal(["a", "b"]);
-    expect(fields.map((field) => (field.type === "int" ? field.sources : []))).to.deep.equal([[0, 1], [1]]);
+    expect(fields.map((field) => (field.merge === "derive" ? [] : field.sources))).to.deep.equal([
+      [0, 1],
+      [1],
+    ]);
   });
 
   const faults: readonly [string, unknown, string][] = [
