@@ -82,6 +82,17 @@ export interface HistogramSpec {
   readonly bounds: readonly number[];
   /** Indexes into `MeasureSpec.sources`, one for each bound. */
   readonly buckets: readonly number[];
+  readonly prometheus?: HistogramName;
+}
+
+/** Exposition of a histogram in /metrics. */
+export interface HistogramName {
+  readonly name: string;
+  readonly description: string;
+  /** What bounds and sum are multiplied by. */
+  readonly scale: number;
+  /** Index into `MeasureSpec.sources`: all that is counted in the buckets, added up. */
+  readonly sum: number;
 }
 
 export interface MeasureSpec {
@@ -333,5 +344,14 @@ function parseHistogram(root: Reader, sourceIndex: (name: string) => number): Hi
   const entry = root.optionalObject(HISTOGRAM);
   if (!entry) return undefined;
   const bounds = entry.bounds("bounds");
-  return { bounds, buckets: bounds.map((bound) => sourceIndex(bucketSource(bound))) };
+  const buckets = bounds.map((bound) => sourceIndex(bucketSource(bound)));
+  const shown = entry.optionalObject("prometheus");
+  if (!shown) return { bounds, buckets };
+  const prometheus = {
+    name: shown.string("name"),
+    description: shown.string("description"),
+    scale: shown.factor("scale"),
+    sum: sourceIndex(shown.string("sum")),
+  };
+  return { bounds, buckets, prometheus };
 }

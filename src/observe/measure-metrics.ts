@@ -5,7 +5,8 @@
 import type { FieldSpec, MeasureSpec, Schema } from "../model/measure.js";
 import { fieldValues, type Sample } from "../model/tick.js";
 import type { SeriesTotal, Totals } from "../model/totals.js";
-import { headLines, joinLabels, type Labels, labelText, sampleLine } from "./prometheus.js";
+import { histogramMetrics } from "./histogram-metrics.js";
+import { headLines, joinLabels, type Labels, labelText, sampleLine, scaled } from "./prometheus.js";
 
 /** A field that is shown under some name. */
 interface Use {
@@ -39,6 +40,7 @@ interface Series {
 export function measureMetrics(schema: Schema): (totals: Totals, own: Labels, configured: Labels) => string {
   const families = familiesOf(schema);
   const identityNames = schema.group.identityTags.map(({ name }) => name);
+  const histograms = histogramMetrics(schema);
   return ({ series, latest }, own, configured) => {
     const labelsOf = labelling(identityNames, own, configured);
     const total = byMeasure([...series.values()].map((one) => counted(one, labelsOf)));
@@ -49,7 +51,10 @@ export function measureMetrics(schema: Schema): (totals: Totals, own: Labels, co
         values: fieldValues(sample, latest.intervalMs),
       })),
     );
-    return families.map((family) => rendered(family, family.counter ? total : newest)).join("");
+    return [
+      ...families.map((family) => rendered(family, family.counter ? total : newest)),
+      histograms(series, labelsOf),
+    ].join("");
   };
 }
 
@@ -143,11 +148,4 @@ function rendered({ name, head, uses }: Family, rows: ReadonlyMap<string, readon
     }
   }
   return text === "" ? "" : head + text;
-}
-
-/** What a binary fraction adds behind them is noise. */
-const DIGITS = 15;
-
-function scaled(value: number | bigint, scale: number): number | bigint {
-  return scale === 1 ? value : Number((Number(value) * scale).toPrecision(DIGITS));
 }

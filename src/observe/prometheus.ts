@@ -68,3 +68,11 @@ function escapeHelp(text: string): string {
 function escapeLabel(text: string): string {
   return /["\\\n]/.test(text) ? escapeHelp(text).replaceAll('"', '\\"') : text;
 }
+
+/** What a binary fraction adds behind them is noise. */
+const DIGITS = 15;
+
+/** Times a factor, without what a binary fraction adds behind the last digit. */
+export function scaled(value: number | bigint, scale: number): number | bigint {
+  return scale === 1 ? value : Number((Number(value) * scale).toPrecision(DIGITS));
+}

@@ -20,6 +20,9 @@ function section(measure: MeasureSpec, earlier: readonly MeasureSpec[]): string 
     `## ${measure.name}`,
     measure.description,
     ...(measure.notes === undefined ? [] : [measure.notes]),
+    ...(measure.histogram?.prometheus
+      ? [`On /metrics it is also the histogram \`${measure.histogram.prometheus.name}\`.`]
+      : []),
     ...(measure.tags.length === 0 ? [] : [table(["tag", "values"], measure.tags.map(tagRow))]),
     ...(shared ? [sharedFields(measure, shared)] : [table(HEADINGS, measure.fields.map(fieldRow))]),
   ].join("\n\n");

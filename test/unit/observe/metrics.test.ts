@@ -140,6 +140,32 @@ describe("/metrics", () => {
     ]);
   });
 
+  it("shows a histogram with cumulative buckets, the last one without bound, its sum and its count", () => {
+    const measure = parseMeasure("waits.json", {
+      measure: "waits",
+      description: "d",
+      tags: [],
+      histogram: {
+        bounds: [1, 2, 4],
+        prometheus: { name: "wait_seconds", description: "How long", scale: 0.001, sum: "sum_ms" },
+      },
+      fields: [{ ...count("waits", "sum", "waits_total"), source: ["histogram"] }],
+    });
+    const counts: Readonly<Record<string, number>> = { le_1: 2, le_2: 0, le_4: 5, sum_ms: 1500 };
+    const sample = makeSample(measure, [], (name) => counts[name]);
+    const ticks = [1, 2].map((at) => ({ timestampMs: at, version: 1n, intervalMs: 10, samples: [sample] }));
+    const lines = render(ticks, schemaOf(measure)).filter((line) => line.includes("wait_seconds"));
+    expect(lines).to.deep.equal([
+      "# HELP wait_seconds How long",
+      "# TYPE wait_seconds histogram",
+      `wait_seconds_bucket{${ID},le="0.001"} 4`,
+      `wait_seconds_bucket{${ID},le="0.002"} 4`,
+      `wait_seconds_bucket{${ID},le="+Inf"} 14`,
+      `wait_seconds_sum{${ID}} 3`,
+      `wait_seconds_count{${ID}} 14`,
+    ]);
+  });
+
   it("shows a time in the unit of its name", () => {
     expect(render([tick(1, { normal: { waited: 1_234_567 } })])).to.include(
       `waited_seconds_total{${ID},advice="normal"} 1.234567`,
