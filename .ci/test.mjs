@@ -19,6 +19,7 @@ const STEPS = {
   lint: (name) => tool(name, "eslint", "--max-warnings", "0", "."),
   "clang-format": (name) => tool(name, "clang-format", "--dry-run", "-Werror", ...sourcesInC()),
   generated: (name) => check(name, process.execPath, ["protos/check-fresh.mjs"]),
+  "other-processors": (name) => check(name, "make", ["-C", "addon", "bpf", ...OTHER_PROCESSOR]),
   unit: (name) => suite(name),
   integration: (name) => suite(name),
   kernel: (name) => suite(name),
@@ -30,6 +31,10 @@ const STEPS = {
   node22: (name) => portableSuites(name, 22),
   node24: (name) => portableSuites(name, 24),
 };
+
+/** The BPF programs compile for both processors, whichever this one is. */
+const OTHER = process.arch === "arm64" ? "x86" : "arm64";
+const OTHER_PROCESSOR = [`ARCH=${OTHER}`, `BUILD=../build/${OTHER}`];
 
 /** Takes minutes and the whole machine: run by name, as `npm run test:faults` does. */
 const ONLY_BY_NAME = ["faults"];

@@ -151,13 +151,14 @@ int on_direct_complete_fentry(u64 *ctx)
 SEC("kprobe/__iomap_dio_rw")
 int on_direct_begin_kprobe(struct pt_regs *ctx)
 {
-	return direct_function_begins((struct kiocb *)ctx->di, (const struct iov_iter *)ctx->si);
+	return direct_function_begins((struct kiocb *)ctx->REG_PARAM1,
+				      (const struct iov_iter *)ctx->REG_PARAM2);
 }
 
 SEC("kprobe/iomap_dio_complete")
 int on_direct_complete_kprobe(struct pt_regs *ctx)
 {
-	return direct_completes(BPF_CORE_READ((const struct iomap_dio *)ctx->di, iocb));
+	return direct_completes(BPF_CORE_READ((const struct iomap_dio *)ctx->REG_PARAM1, iocb));
 }
 
 #endif /* DIRECT_BPF_H */

@@ -39,7 +39,7 @@ static __always_inline int count_hint_call(long result)
 
 	struct task_struct *task = current_task();
 	struct pt_regs *regs = user_regs(task);
-	u32 number = REGS_READ(regs, r10);
+	u32 number = REGS_READ(regs, REG_ARG4);
 	u32 advice = number < ADVICE_invalid ? number : ADVICE_invalid;
 	struct thread_state *thread = THREAD_STATE(threads, task, false);
 	struct hints *h = hints_of(target - 1, advice);
@@ -60,13 +60,13 @@ static __always_inline int count_hint_call(long result)
 	if (!had_effect)
 		ADD_HINT(h, calls_without_effect, 1);
 
-	struct file *file = file_of(task, REGS_READ(regs, di));
+	struct file *file = file_of(task, REGS_READ(regs, REG_ARG1));
 	struct inode *inode = file ? BPF_CORE_READ(file, f_mapping, host) : NULL;
 	struct inode_key key;
 
 	if (inode && regular_file(inode, &key))
 		ADD_HINT(h, pages_asked,
-			 pages_of_range(REGS_READ(regs, si), REGS_READ(regs, dx),
+			 pages_of_range(REGS_READ(regs, REG_ARG2), REGS_READ(regs, REG_ARG3),
 					BPF_CORE_READ(inode, i_size)));
 	return 0;
 }
@@ -80,7 +80,7 @@ int count_hint_fexit(u64 *ctx)
 SEC("kretprobe/" FADVISE_FUNCTION)
 int count_hint_kretprobe(struct pt_regs *ctx)
 {
-	return count_hint_call(ctx->ax);
+	return count_hint_call(ctx->REG_RESULT);
 }
 
 /* (registers, result): where there are neither trampolines nor kprobes. */
@@ -89,7 +89,7 @@ int count_hint_sys_exit(u64 *ctx)
 {
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
 
-	return regs->orig_ax == NR_fadvise64 ? count_hint_call(ctx[1]) : 0;
+	return regs->REG_SYSCALL == NR_fadvise64 ? count_hint_call(ctx[1]) : 0;
 }
 
 #endif /* HINT_CALLS_BPF_H */

@@ -88,13 +88,14 @@ static __always_inline int running_advice(struct task_struct *task, long nr)
 
 	switch (nr) {
 	case NR_fadvise64:
-		return REGS_READ(regs, r10) < ADVICE_invalid ? (int)REGS_READ(regs, r10) : -1;
+		return REGS_READ(regs, REG_ARG4) < ADVICE_invalid ? (int)REGS_READ(regs, REG_ARG4)
+								  : -1;
 	case NR_readahead:
 		return ADVICE_willneed;
 	case NR_madvise:
 		/* include/uapi/asm-generic/mman-common.h: MADV_WILLNEED; the others move no file
 		 * pages at once. */
-		return REGS_READ(regs, dx) == ADVICE_willneed ? ADVICE_willneed : -1;
+		return REGS_READ(regs, REG_ARG3) == ADVICE_willneed ? ADVICE_willneed : -1;
 	}
 	return -1;
 }
@@ -191,7 +192,7 @@ static __always_inline void hint_loaded(u32 identity, struct task_struct *task, 
 	mark(&prefetched, inode, index, pages);
 	if (nr == NR_fadvise64 || nr == NR_readahead) {
 		struct pt_regs *regs = user_regs(task);
-		u64 offset = REGS_READ(regs, si), length = REGS_READ(regs, dx);
+		u64 offset = REGS_READ(regs, REG_ARG2), length = REGS_READ(regs, REG_ARG3);
 		struct asked_range range = {
 			.begin = offset >> PAGE_SHIFT,
 			/* Length 0 means to the end of the file. */

@@ -8,6 +8,7 @@
 #ifndef KERNEL_TYPES_H
 #define KERNEL_TYPES_H
 
+#include "arch.bpf.h"
 #include <linux/types.h>
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -179,20 +180,6 @@ struct task_struct {
 	/* Of a worker of io_uring. */
 	void *worker_private;
 	char comm[16];
-};
-
-/* x86-64: arch/x86/include/asm/ptrace.h; arguments of a syscall: di, si, dx, r10, r8, r9; of a
- * function: di, si, dx, cx */
-struct pt_regs {
-	unsigned long r10;
-	unsigned long r9;
-	unsigned long r8;
-	unsigned long cx;
-	unsigned long ax;
-	unsigned long dx;
-	unsigned long si;
-	unsigned long di;
-	unsigned long orig_ax;
 };
 
 struct iovec {

@@ -126,13 +126,13 @@ int time_read_fexit(u64 *ctx)
 SEC("kprobe/filemap_read")
 int time_read_kprobe(struct pt_regs *ctx)
 {
-	return on_read_begin((struct kiocb *)ctx->di, ctx->dx);
+	return on_read_begin((struct kiocb *)ctx->REG_PARAM1, ctx->REG_PARAM3);
 }
 
 SEC("kretprobe/filemap_read")
 int time_read_kretprobe(struct pt_regs *ctx)
 {
-	return on_read_end(ctx->ax);
+	return on_read_end(ctx->REG_RESULT);
 }
 
 /* The same before 5.12. */
@@ -151,13 +151,13 @@ int time_buffered_read_fexit(u64 *ctx)
 SEC("kprobe/generic_file_buffered_read")
 int time_buffered_read_kprobe(struct pt_regs *ctx)
 {
-	return on_read_begin((struct kiocb *)ctx->di, ctx->dx);
+	return on_read_begin((struct kiocb *)ctx->REG_PARAM1, ctx->REG_PARAM3);
 }
 
 SEC("kretprobe/generic_file_buffered_read")
 int time_buffered_read_kretprobe(struct pt_regs *ctx)
 {
-	return on_read_end(ctx->ax);
+	return on_read_end(ctx->REG_RESULT);
 }
 
 /* Whether a read of the file goes through the page cache and is counted; it has just been read. */
@@ -189,12 +189,12 @@ SEC("tp_btf/sys_exit")
 int time_read_sys_exit(u64 *ctx)
 {
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
-	u32 target = is_plain_read(regs->orig_ax) ? target_identity(current_tgid()) : 0;
+	u32 target = is_plain_read(regs->REG_SYSCALL) ? target_identity(current_tgid()) : 0;
 
 	if (!target)
 		return 0;
 
-	struct file *file = (long)ctx[1] > 0 ? file_of(current_task(), regs->di) : NULL;
+	struct file *file = (long)ctx[1] > 0 ? file_of(current_task(), regs->REG_ARG1) : NULL;
 
 	end_read(target - 1, file && is_read_by_pages(file));
 	return 0;

@@ -248,6 +248,8 @@ _Static_assert(sizeof(struct control) ==
 struct settings {
 	/* Of these programs; 0: they are not pinned, and count as long as they live. */
 	unsigned int generation;
+	/* Of a page: 12 for 4 KiB. Only used where a kernel may have another one. */
+	unsigned int page_shift;
 };
 
 /* A directory of a target; dev as the kernel encodes it (major << 20 | minor). */

@@ -125,13 +125,13 @@ static __always_inline int on_read_entry(struct kiocb *iocb, struct iov_iter *it
 SEC("kprobe/filemap_read")
 int on_filemap_read_entry(struct pt_regs *ctx)
 {
-	return on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si);
+	return on_read_entry((struct kiocb *)ctx->REG_PARAM1, (struct iov_iter *)ctx->REG_PARAM2);
 }
 
 SEC("kprobe/generic_file_buffered_read")
 int on_buffered_read_entry(struct pt_regs *ctx)
 {
-	return on_read_entry((struct kiocb *)ctx->di, (struct iov_iter *)ctx->si);
+	return on_read_entry((struct kiocb *)ctx->REG_PARAM1, (struct iov_iter *)ctx->REG_PARAM2);
 }
 
 /*
@@ -161,8 +161,8 @@ int on_splice_entry(struct pt_regs *ctx)
 
 	if (!target)
 		return 0;
-	bpf_probe_read_kernel(&pos, sizeof(pos), (const void *)ctx->si);
-	count_beginning(target, task, (struct file *)ctx->di, pos, ctx->cx,
+	bpf_probe_read_kernel(&pos, sizeof(pos), (const void *)ctx->REG_PARAM2);
+	count_beginning(target, task, (struct file *)ctx->REG_PARAM1, pos, ctx->REG_PARAM4,
 			copy_pipe(task, syscall_nr(task)));
 	return 0;
 }

@@ -29,12 +29,12 @@ static __always_inline bool request_of(struct task_struct *task, struct request 
 		return false;
 
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	long nr = (int)regs->orig_ax;
+	long nr = (int)regs->REG_SYSCALL;
 
 	if (nr != NR_pread64)
 		return read_request(task, nr, request);
-	request->pos = regs->r10;
-	request->count = regs->dx;
+	request->pos = regs->REG_ARG4;
+	request->count = regs->REG_ARG3;
 	return true;
 }
 

@@ -11,9 +11,6 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-/* 4 KiB pages: x86-64 has no other base size. */
-#define PAGE_SHIFT 12
-
 /* include/uapi/linux/stat.h */
 #define S_IFMT	0170000
 #define S_IFIFO 0010000
@@ -28,47 +25,8 @@
 /* include/uapi/linux/magic.h: files of overlayfs read through the page cache of another file. */
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 
-/* arch/x86/entry/syscalls/syscall_64.tbl */
-enum syscall_x86_64 {
-	NR_read = 0,
-	NR_write = 1,
-	NR_open = 2,
-	NR_close = 3,
-	NR_mmap = 9,
-	NR_pread64 = 17,
-	NR_pwrite64 = 18,
-	NR_readv = 19,
-	NR_writev = 20,
-	NR_madvise = 28,
-	NR_sendfile = 40,
-	NR_execve = 59,
-	NR_truncate = 76,
-	NR_ftruncate = 77,
-	NR_rename = 82,
-	NR_unlink = 87,
-	NR_mlock = 149,
-	NR_mlockall = 151,
-	NR_readahead = 187,
-	NR_fadvise64 = 221,
-	NR_openat = 257,
-	NR_unlinkat = 263,
-	NR_renameat = 264,
-	NR_splice = 275,
-	NR_preadv = 295,
-	NR_pwritev = 296,
-	NR_renameat2 = 316,
-	NR_execveat = 322,
-	NR_mlock2 = 325,
-	NR_copy_file_range = 326,
-	NR_preadv2 = 327,
-	NR_pwritev2 = 328,
-	NR_io_uring_enter = 426,
-	NR_openat2 = 437,
-	NR_process_madvise = 440,
-};
-
-/* Exceptions store -1 where a syscall stores its number (arch/x86/entry/entry_64.S, idtentry_body).
- */
+/* Exceptions store -1 where a syscall stores its number (arch/x86/entry/entry_64.S, idtentry_body;
+ * arch/arm64/kernel/entry.S, kernel_entry). */
 #define NR_page_fault (-1)
 /* io_uring workers run no syscall; they execute reads and writes that another thread submitted. */
 #define NR_io_worker (-2)
@@ -84,7 +42,7 @@ static __always_inline long syscall_nr(struct task_struct *task)
 		return NR_io_worker;
 	if (flags & PF_KTHREAD)
 		return NR_kernel_thread;
-	return (int)REGS_READ(user_regs(task), orig_ax);
+	return (int)REGS_READ(user_regs(task), REG_SYSCALL);
 }
 
 static __always_inline bool is_hint(long nr)
@@ -132,7 +90,7 @@ static __always_inline bool is_plain_read(long nr)
 /* A read that gives only what is in memory, and may bring in the rest for later. */
 static __always_inline bool is_nowait(struct task_struct *task, long nr)
 {
-	return nr == NR_preadv2 && REGS_READ(user_regs(task), r9) & RWF_NOWAIT;
+	return nr == NR_preadv2 && REGS_READ(user_regs(task), REG_ARG6) & RWF_NOWAIT;
 }
 
 /* Copies from a file to something else, in portions of the kernel's choice. */
@@ -166,7 +124,8 @@ static __always_inline struct file *syscall_file(struct task_struct *task, long 
 {
 	struct pt_regs *regs = user_regs(task);
 
-	return file_of(task, nr == NR_sendfile ? REGS_READ(regs, si) : REGS_READ(regs, di));
+	return file_of(task,
+		       nr == NR_sendfile ? REGS_READ(regs, REG_ARG2) : REGS_READ(regs, REG_ARG1));
 }
 
 /* Whether the open file reads or writes through this mapping. */
@@ -232,25 +191,25 @@ static __always_inline bool read_request(struct task_struct *task, long nr, stru
 	struct pt_regs *regs = user_regs(task);
 
 	if (nr == NR_pread64) {
-		request->pos = REGS_READ(regs, r10);
-		request->count = REGS_READ(regs, dx);
+		request->pos = REGS_READ(regs, REG_ARG4);
+		request->count = REGS_READ(regs, REG_ARG3);
 		return true;
 	}
 	if (nr == NR_read) {
-		request->count = REGS_READ(regs, dx);
+		request->count = REGS_READ(regs, REG_ARG3);
 	} else if (nr == NR_readv || nr == NR_preadv || nr == NR_preadv2) {
-		request->count = iovec_bytes(REGS_READ(regs, si), REGS_READ(regs, dx));
+		request->count = iovec_bytes(REGS_READ(regs, REG_ARG2), REGS_READ(regs, REG_ARG3));
 		if (!request->count)
 			return false;
-		if (nr != NR_readv && (long long)REGS_READ(regs, r10) >= 0) {
-			request->pos = REGS_READ(regs, r10);
+		if (nr != NR_readv && (long long)REGS_READ(regs, REG_ARG4) >= 0) {
+			request->pos = REGS_READ(regs, REG_ARG4);
 			return true;
 		}
 	} else {
 		return false;
 	}
 	/* f_pos moves only when the syscall is over. */
-	struct file *file = file_of(task, REGS_READ(regs, di));
+	struct file *file = file_of(task, REGS_READ(regs, REG_ARG1));
 	if (!file)
 		return false;
 	request->pos = BPF_CORE_READ(file, f_pos);
@@ -265,12 +224,12 @@ static __always_inline bool copy_request(struct task_struct *task, long nr, stru
 {
 	struct pt_regs *regs = user_regs(task);
 	bool sends = nr == NR_sendfile;
-	u64 position = sends ? REGS_READ(regs, dx) : REGS_READ(regs, si);
+	u64 position = sends ? REGS_READ(regs, REG_ARG3) : REGS_READ(regs, REG_ARG2);
 	struct file *file;
 
 	if (!is_copy(nr))
 		return false;
-	request->count = sends ? REGS_READ(regs, r10) : REGS_READ(regs, r8);
+	request->count = sends ? REGS_READ(regs, REG_ARG4) : REGS_READ(regs, REG_ARG5);
 	if (position)
 		return !bpf_probe_read_user(&request->pos, sizeof(request->pos),
 					    (const void *)position);
@@ -292,8 +251,8 @@ static __always_inline u32 slots_left(const struct pipe_inode_info *pipe)
 static __always_inline const struct pipe_inode_info *copy_pipe(struct task_struct *task, long nr)
 {
 	struct pt_regs *regs = user_regs(task);
-	struct file *file =
-		file_of(task, nr == NR_sendfile ? REGS_READ(regs, di) : REGS_READ(regs, dx));
+	struct file *file = file_of(task, nr == NR_sendfile ? REGS_READ(regs, REG_ARG1)
+							    : REGS_READ(regs, REG_ARG3));
 
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFIFO)
 		return NULL;

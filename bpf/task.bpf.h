@@ -20,9 +20,6 @@
 #define REGS_READ(regs, member) \
 	(has_helper(task_pt_regs) ? (regs)->member : BPF_CORE_READ(regs, member))
 
-/* arch/x86/include/asm/page_64_types.h: THREAD_SIZE without KASAN. */
-#define THREAD_SIZE 16384
-
 static __always_inline struct task_struct *current_task(void)
 {
 	if (has_helper(get_current_task_btf))

@@ -114,9 +114,9 @@ static __always_inline bool submitted_read(const struct subject *file, struct ta
 	u32 head, flags;
 
 	if (!bpf_core_type_exists(struct io_ring_ctx) ||
-	    REGS_READ(regs, r10) & IORING_ENTER_REGISTERED_RING)
+	    REGS_READ(regs, REG_ARG4) & IORING_ENTER_REGISTERED_RING)
 		return false;
-	ring_file = file_of(task, REGS_READ(regs, di));
+	ring_file = file_of(task, REGS_READ(regs, REG_ARG1));
 	ring = BPF_CORE_READ(ring_file, private_data);
 	if (!ring)
 		return false;

@@ -71,7 +71,7 @@ ObjectPtr OpenWith(const std::vector<std::string>& names, int possible_cpus, uin
                    const Pins* pins) {
   ObjectPtr object = OpenEmbeddedObject();
   SetSizes(object.get(), possible_cpus);
-  const settings settings{generation};
+  const settings settings{generation, static_cast<uint32_t>(__builtin_ctzl(sysconf(_SC_PAGESIZE)))};
   bpf_map__set_initial_value(FindMap(object.get(), ".rodata.settings"), &settings,
                              sizeof(settings));
   bpf_program* program = nullptr;

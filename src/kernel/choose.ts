@@ -107,6 +107,9 @@ export function availableCounters(attached: ReadonlySet<string>): ReadonlySet<st
 /** The programs of one tier, or why it cannot be had. */
 type TierPlan = Pick<Choice, "programs" | "spare" | "useRecords"> | string;
 
+/** Processors whose registers and syscall numbers the programs know, as uname(2) names them. */
+const MACHINES = ["x86_64", "aarch64"];
+
 /** Tiers that read the kernel's events, the best first. */
 const TIERS = ["tracing", "fentry", "kprobe", "partial"] as const;
 
@@ -122,7 +125,8 @@ export function choosePrograms(facts: KernelFacts, wanted: TierChoice): Choice {
   });
 
   if (wanted === "procfs") return { ...EMPTY, tier: "procfs", reasons: new Map() };
-  if (facts.machine !== "x86_64") return none(`${facts.machine} is not supported, only x86_64`);
+  if (!MACHINES.includes(facts.machine))
+    return none(`${facts.machine} is not supported, only ${MACHINES.join(" and ")}`);
   if (facts.btf === "no") return none("the kernel has no BTF (/sys/kernel/btf/vmlinux)");
   if (facts.permission === "no") return none(facts.permissionReason);
 

@@ -164,6 +164,13 @@ describe("choice of programs", () => {
     expect(choosePrograms(kernel, "auto").programs.slice(0, 2)).to.deep.equal(["on_get_pages", "on_add"]);
   });
 
+  it("is the same on both processors", () => {
+    for (const changes of [{}, { preemptibleRawTracepoints: "yes", preemptMode: "lazy" }] as const) {
+      const other = facts({ ...changes, machine: "aarch64", pageBytes: 16384 });
+      expect(choosePrograms(other, "auto")).to.deep.equal(choosePrograms(facts(changes), "auto"));
+    }
+  });
+
   it("tries a hook whose existence is unknown", () => {
     expect(choosePrograms(facts({}, { on_add: "unknown" }), "auto").programs).to.include("on_add");
   });
@@ -194,7 +201,11 @@ describe("choice of programs", () => {
   const refusals: readonly [string, KernelFacts, string][] = [
     ["without permission", facts({ permission: "no", permissionReason: "needs CAP_BPF" }), "needs CAP_BPF"],
     ["without BTF", facts({ btf: "no" }), "the kernel has no BTF (/sys/kernel/btf/vmlinux)"],
-    ["on another machine", facts({ machine: "aarch64" }), "aarch64 is not supported, only x86_64"],
+    [
+      "on another processor",
+      facts({ machine: "riscv64" }),
+      "riscv64 is not supported, only x86_64 and aarch64",
+    ],
   ];
   for (const [name, kernel, reason] of refusals) {
     it(`is none ${name}, with the reason`, () => {
