@@ -28,15 +28,91 @@ static __always_inline u64 end_of_copy(const struct subject *file, const struct 
 	return MIN(call->pos + call->count, file->size);
 }
 
+/*
+ * Whether an event at page `index` is of the call that copies and that was counted last. splice(2)
+ * does not move the number of the call, but two splices differ in where they begin, or the second
+ * one goes back.
+ */
+static __always_inline bool is_counted_copy(const struct subject *file,
+					    const struct thread_state *thread,
+					    const struct request *call, u64 read_id)
+{
+	return thread->mapping == file->mapping && thread->read_id == read_id &&
+	       thread->copy_begin == call->pos;
+}
+
+static __always_inline void begin_copy(const struct subject *file, struct thread_state *thread,
+				       const struct request *call, u64 read_id)
+{
+	ADD(file->c, reads, 1);
+	if (!(read_id & URING_READ))
+		thread->missed_read = 0;
+	thread->mapping = file->mapping;
+	thread->read_id = read_id;
+	thread->copy_begin = call->pos;
+	thread->copy_end = call->pos;
+}
+
+/* 6.12 and later: batches are told by a tracepoint. */
+static __always_inline bool has_batches(void)
+{
+	return bpf_core_type_exists(struct trace_event_raw_mm_filemap_op_page_cache_range);
+}
+
+/*
+ * Pages added by a call that fills a pipe: what it will read is known from its start. Its events
+ * may be absent: the kernel tells nothing of a batch whose last page it had to give up, and comes
+ * back for that page only where the pipe has a slot for it.
+ */
+static __always_inline void count_piped_add(const struct subject *file, struct thread_state *thread,
+					    const struct request *call, u32 slots, u64 read_id,
+					    u64 index, u64 pages)
+{
+	u64 first = call->pos >> PAGE_SHIFT;
+
+	if (!is_counted_copy(file, thread, call, read_id) || (__s64)index <= (__s64)thread->index) {
+		begin_copy(file, thread, call, read_id);
+		/* The first batch is still to come. */
+		thread->index = first - 1;
+		thread->copy_end = MIN(end_of_copy(file, call), (first + slots) << PAGE_SHIFT);
+
+		u64 last = (thread->copy_end - 1) >> PAGE_SHIFT;
+
+		ADD(file->c, read_bytes, thread->copy_end - call->pos);
+		ADD(file->c, pages_requested, last - first + 1);
+		hints_at_read(file->identity, &file->inode, first, last);
+	}
+
+	u64 begin = MAX(index, first);
+	u64 end = MIN(index + pages, (thread->copy_end + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT);
+	u64 missed = begin < end ? end - begin : 0;
+
+	if (missed)
+		count_missed(file->c, thread, missed, read_id);
+	if (pages > missed)
+		ADD(file->c, pages_readahead, pages - missed);
+}
+
 static __always_inline void count_copied_add(const struct subject *file, struct task_struct *task,
 					     long nr, u64 index, u64 pages)
 {
 	struct request call = {};
 
-	if (!copy_request(task, nr, &call))
+	if (!copy_request(task, nr, &call)) {
 		count_deferred_add(file, task, NO_CALL, index, pages);
-	else if (index << PAGE_SHIFT >= end_of_copy(file, &call))
+		return;
+	}
+	if (index << PAGE_SHIFT >= end_of_copy(file, &call)) {
 		ADD(file->c, pages_readahead, pages);
+		return;
+	}
+
+	const struct pipe_inode_info *pipe = has_batches() ? copy_pipe(task, nr) : NULL;
+	u32 slots = pipe ? slots_left(pipe) : 0;
+	struct thread_state *thread = pipe ? THREAD_STATE(threads, task, true) : NULL;
+
+	if (thread && thread->told_mapping != file->mapping && call.pos < file->size)
+		count_piped_add(file, thread, &call, slots, read_id_of(task), index, pages);
 	else
 		count_deferred_add(file, task, id_of_copy(&call), index, pages);
 }
@@ -46,8 +122,6 @@ struct portion {
 	/* Its first page, and the byte behind it, which may be behind the end of the call. */
 	u64 index;
 	u64 end;
-	/* Number of the call. splice(2) does not move it, but two splices differ in where they
-	 * begin, or the second one goes back. */
 	u64 read_id;
 	/* The call may come to the same page again, for its number is its own. */
 	bool is_retried;
@@ -71,21 +145,14 @@ static __always_inline void count_portion(const struct subject *file, struct tas
 	}
 	if (end <= begin)
 		return;
-	if (thread->mapping == file->mapping && thread->read_id == read_id &&
-	    thread->copy_begin == begin &&
-	    (portion->index > thread->index || portion->is_retried)) {
+	if (is_counted_copy(file, thread, call, read_id) &&
+	    ((__s64)portion->index > (__s64)thread->index || portion->is_retried)) {
 		begin = MIN(thread->copy_end, end);
 		fresh = (thread->copy_end + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
 	} else {
-		ADD(file->c, reads, 1);
-		if (!(read_id & URING_READ))
-			thread->missed_read = 0;
-		thread->copy_begin = begin;
-		thread->copy_end = begin;
+		begin_copy(file, thread, call, read_id);
 	}
-	thread->mapping = file->mapping;
 	thread->index = portion->index;
-	thread->read_id = read_id;
 
 	u64 last = (end - 1) >> PAGE_SHIFT;
 

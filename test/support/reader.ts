@@ -42,6 +42,7 @@ export interface ReaderOptions {
     | "random"
     | "unaligned"
     | "eof"
+    | "torn"
     | "cold"
     | "mixed"
     | "deep"
