@@ -41,6 +41,7 @@ export function renderScreen(frame: Frame, { columns, rows, colours }: Page): st
     ...headLines(frame),
     [],
     ...view.totals.flatMap(totalLines),
+    ...latencyLines(view),
     ...hintLines(view),
     ...pressureLines(view),
     [],
@@ -126,6 +127,17 @@ function whose({ tags }: Row): string {
   return tags["node_id"] === undefined ? "" : `${tags["node_id"]} `;
 }
 
+/** Nothing in the intervals in which no read is timed. */
+function latencyLines({ measures }: View): Line[] {
+  const rows = (measures["read_latency"] ?? []).filter(({ fields }) => fields["p50_us"] !== undefined);
+  const texts = rows.map(
+    (row) =>
+      `${whose(row)}${row.tags["outcome"] ?? ""}: 50 % within ${milliseconds(row.fields["p50_us"], 3)}, ` +
+      `99 % within ${milliseconds(row.fields["p99_us"], 3)}`,
+  );
+  return rows.length === 0 ? [] : labelled("latency", texts);
+}
+
 function hintLines({ measures }: View): Line[] {
   const rows = measures["fadvise"] ?? [];
   const texts = rows.map((row) => {
@@ -136,9 +148,14 @@ function hintLines({ measures }: View): Line[] {
         ? `dropped ${count(fields["pages_affected"])}, missed again ${count(fields["pages_refaulted"])}`
         : `loaded ${count(fields["pages_affected"])}, used ${count(fields["pages_used"])}, ` +
           `late ${count(fields["pages_late"])}, wasted ${count(fields["pages_wasted"])}`;
-    return `${whose(row)}${advice}: ${effects}`;
+    return `${whose(row)}${advice}: ${callsOf(row)}${effects}`;
   });
   return labelled("hints", texts);
+}
+
+/** Empty where calls cannot be seen. */
+function callsOf({ fields: { calls, errors } }: Row): string {
+  return calls === undefined ? "" : `calls ${calls}, failed ${count(errors)}, `;
 }
 
 function pressureLines({ measures }: View): Line[] {

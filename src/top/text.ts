@@ -59,8 +59,8 @@ export function percent(value: number | undefined): string {
 }
 
 /** Microseconds as milliseconds. */
-export function milliseconds(valueUs: number | undefined): string {
-  return valueUs === undefined ? "-" : `${(valueUs / 1000).toFixed(1)} ms`;
+export function milliseconds(valueUs: number | undefined, decimals = 1): string {
+  return valueUs === undefined ? "-" : `${(valueUs / 1000).toFixed(decimals)} ms`;
 }
 
 export const clockTime = (timestampMs: number) => new Date(timestampMs).toISOString().slice(11, 19);
