@@ -8,6 +8,7 @@ import { identityTags } from "./config/targets.js";
 import { KernelError } from "./kernel/errors.js";
 import { tickClock, type ClockReading, type TickClock } from "./model/clock.js";
 import type { Log } from "./model/log.js";
+import { untilTickMs } from "./model/phase.js";
 import { recentGrowth } from "./model/recent.js";
 import type { Schema } from "./model/measure.js";
 import type { DeliveryStatus, KernelStatus, PointCounts, SidecarStatus } from "./model/status.js";
@@ -94,8 +95,10 @@ export function runAgent(options: AgentOptions): Agent {
       : options.sink;
   const measuring = measure(counting, schema, sink, status, timeline);
   const timers = startTickTimers({
-    nodeId: config.node.id,
     intervalMs: config.intervalMs,
+    // Somebody who looks on wants a whole interval; writers of a fleet, each its own time.
+    untilFirstMs: (intervalMs) =>
+      options.sink === "banyandb" ? untilTickMs(config.node.id, intervalMs, Date.now()) : intervalMs,
     tick: measuring.tick,
     follow,
   });

@@ -1,5 +1,4 @@
-/** The timers of the agent: the ticks at the phase of their node, and the look at the target's processes. */
-import { untilTickMs } from "./model/phase.js";
+/** The timers of the agent: the ticks, and the look at the target's processes. */
 
 export interface TickTimers {
   setInterval(intervalMs: number): void;
@@ -7,9 +6,9 @@ export interface TickTimers {
 }
 
 export interface TickTimersOptions {
-  /** Decides the phase. */
-  readonly nodeId: string;
   readonly intervalMs: number;
+  /** Time until the first tick of such an interval, more than 0. */
+  readonly untilFirstMs: (intervalMs: number) => number;
   readonly tick: () => void;
   readonly follow: () => void;
 }
@@ -18,7 +17,7 @@ export interface TickTimersOptions {
 const FOLLOW_MS = 1000;
 
 /** Starts both. A late tick is followed by one tick, not by many. */
-export function startTickTimers({ nodeId, tick, follow, ...initial }: TickTimersOptions): TickTimers {
+export function startTickTimers({ untilFirstMs, tick, follow, ...initial }: TickTimersOptions): TickTimers {
   let { intervalMs } = initial;
   /** When the first tick of this interval is due, and how many came since. */
   let firstMs = 0;
@@ -38,7 +37,7 @@ export function startTickTimers({ nodeId, tick, follow, ...initial }: TickTimers
     );
   };
   const begin = () => {
-    firstMs = performance.now() + untilTickMs(nodeId, intervalMs, Date.now());
+    firstMs = performance.now() + untilFirstMs(intervalMs);
     turn = -1;
     arm();
   };
