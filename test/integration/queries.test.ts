@@ -83,6 +83,7 @@ async function store(address: string, group: string, nodeId: string): Promise<vo
       sampleOf("page_cache_component", ["trace", "sw_trace", "data"], {}, 3),
       sampleOf("fadvise", ["dontneed"], {}, 2),
       sampleOf("fadvise", ["willneed"], {}, 4),
+      sampleOf("read_latency", ["missed"], {}, 9),
       sampleOf("memory_pressure", ["target"], {}, 6),
       sampleOf("memory_pressure", ["node"], {}, 7),
       sampleOf("sidecar", [], {}, 1),
@@ -90,7 +91,7 @@ async function store(address: string, group: string, nodeId: string): Promise<vo
     delivery.enqueue(tickOf(nowMs - ageMs, samples, 10_000));
   }
   await delivery.stop(20_000);
-  expect(delivery.status().points).to.include({ collected: 16, written: 16 });
+  expect(delivery.status().points).to.include({ collected: 18, written: 18 });
 }
 
 describe("queries in the documents", function () {
