@@ -65,7 +65,7 @@ const PATTERNS: readonly Pattern[] = [
     name: "splice into a full pipe of what is not all there",
     pattern: "torn",
     bytes: 69000,
-    ops: 500,
+    ops: 100,
     call: "splice",
   },
   { name: "splice over the end", pattern: "eof", bytes: 20000, ops: 1000, call: "splice", alone: true },

@@ -9,7 +9,7 @@
  *   reader resident FILE
  *
  * PATTERN: sequential (BYTES each), random (aligned, BYTES each), unaligned
- * (anywhere, 1..BYTES each), torn (anywhere, BYTES each, dropped from some page of it on),
+ * (anywhere, 1..BYTES each), torn (anywhere, BYTES each, its end absent while what follows comes),
  * eof (over the end of the file), cold (anywhere, BYTES each, all of it dropped before),
  * mixed (all ways to fetch, also direct), deep (io_uring,
  * many at a time), pipes (no file at all), hold (no reads), hints and dontneed (see there), cycles
@@ -47,8 +47,9 @@
  * or all would soon be hits. */
 #define DROP_BYTES (2L << 20)
 #define DROP_EVERY 40
-/* As much is dropped behind the first pages of a torn read: more than it and its readahead take. */
-#define TORN_BYTES (512L << 10)
+/* As much is dropped behind the first pages of a torn read, and fetched behind its last one: takes
+ * longer than what the read itself fetches. */
+#define TORN_BYTES (1L << 20)
 
 struct cachestat_range {
 	unsigned long long off, len;
@@ -476,10 +477,12 @@ static void read_file(const char *pattern, long bytes, long ops, unsigned long s
 			counted_read(file_bytes - 1 - next_random(&random) % 40000,
 				     1 + next_random(&random) % bytes);
 		} else if (!strcmp(pattern, "torn")) {
-			long pos = next_random(&random) % (file_bytes - bytes);
+			long pos = next_random(&random) % (file_bytes - TORN_BYTES);
+			long first = pos & -PAGE;
 
-			drop((pos & -PAGE) + next_random(&random) % bytes / PAGE * PAGE,
-			     TORN_BYTES);
+			drop(first + next_random(&random) % PIPE_SLOTS * PAGE, TORN_BYTES);
+			posix_fadvise(fd, first + PIPE_SLOTS * PAGE, TORN_BYTES,
+				      POSIX_FADV_WILLNEED);
 			counted_read(pos, bytes);
 			continue;
 		} else if (!strcmp(pattern, "unaligned")) {
