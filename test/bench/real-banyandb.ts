@@ -1,6 +1,6 @@
 /**
  * A real BanyanDB under write and query load with a memory limit, watched and written to as in production:
- * `npm run bench:banyandb -- --minutes 5 --limit-mb 900`. Needs a `banyand` in PATH, and root. Prints what an operator
+ * `npm run bench:banyandb -- --minutes 2 --limit-mb 512`. Needs a `banyand` in PATH, and root. Prints what an operator
  * would see, as read back from the server, and holds it against /proc/PID/io and a trace of the kernel.
  */
 import { execFileSync } from "node:child_process";
@@ -30,7 +30,7 @@ const SCHEMA = readSchema();
 const MEASURES = ["page_cache", "page_cache_component", "fadvise", "memory_pressure", "sidecar"] as const;
 
 const { values } = parseArgs({
-  options: { minutes: { type: "string", default: "5" }, "limit-mb": { type: "string", default: "900" } },
+  options: { minutes: { type: "string", default: "2" }, "limit-mb": { type: "string", default: "512" } },
 });
 const [minutes, limitMb] = [Number(values.minutes), Number(values["limit-mb"])];
 
