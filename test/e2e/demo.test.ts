@@ -59,8 +59,10 @@ describe("demo", function () {
       "pages_evicted_hint",
     ];
     for (const name of active) expect(result.kernel[name], name).to.be.greaterThan(0);
-    // The workload removes all its files.
-    expect(result.kernel["pages_evicted"]).to.equal(result.kernel["pages_added"]);
+    // The workload removes all its files. Pages of its program, which others run too, may come and go.
+    const pages = (what: string) => result.kernel[`pages_${what}`] ?? Number.NaN;
+    expect(pages("evicted") - pages("evicted_reclaim")).to.be.at.most(pages("added"));
+    expect(pages("evicted")).to.be.at.least(pages("added") - pages("faulted"));
     expect(result.points).to.include({ rejected: 0, dropped: 0, coalesced: 0, queued: 0, in_flight: 0 });
     expect(result.points["written"]).to.equal(result.points["collected"]);
   });

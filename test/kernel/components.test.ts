@@ -6,7 +6,7 @@ import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
 import type { Log } from "../../src/model/log.js";
 import { openTestedKernel, watched } from "../support/kernel.js";
-import { startReader, type Reader } from "../support/reader.js";
+import { residentPages, startReader, type Reader } from "../support/reader.js";
 
 const FILE_BYTES = 1 << 20;
 const FILE_PAGES = FILE_BYTES / 4096;
@@ -115,7 +115,7 @@ describe("components of the target's files", function () {
   it("have the program itself apart, whose code memory pressure takes like any other page", async () => {
     const program = `${root}/program`;
     copyFileSync("/bin/sleep", program);
-    const pages = execFileSync("fincore", ["-b", "-n", "-o", "PAGES", program], { encoding: "utf8" });
+    const pages = residentPages(program);
     const child = spawn(program, ["60"], { stdio: "ignore" });
     kernel = openTestedKernel([watched({ pid: child.pid ?? 0 })], SILENT);
     kernel.follow();
@@ -123,7 +123,7 @@ describe("components of the target's files", function () {
     await once(child, "exit");
     unlinkSync(program);
     expect(byComponent(kernel, "pages_evicted_truncate")).to.deep.equal({
-      "program n/a n/a": Number(pages),
+      "program n/a n/a": pages,
     });
   });
 

@@ -112,6 +112,9 @@ export function bootsOf({ series, hasModules }: Pick<ServedKernel, "series" | "h
   ];
 }
 
+/** All suites of the kernel side whose truth is cachestat(2). */
+export const ALL_SUITES = "dist/test/kernel/*.test.js";
+
 /** Compiled tests in a guest, relative to the package. The environment variable SIDECAR_TIER tells them the tier. */
 export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier): string {
   if (tier === "none") return "dist/test/vm/guest/refusal.test.js";
@@ -121,7 +124,7 @@ export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier): strin
   if (inOrder.compare(series, "6.5") < 0) return "dist/test/vm/guest/known-answers.test.js";
   // In a shared folder no storage accounts for the reads, which the other suites compare too.
   if (!hasModules) return "dist/test/vm/guest/shared-folder.test.js";
-  return tier === "auto" ? "dist/test/kernel/*.test.js" : "dist/test/kernel/reads.test.js";
+  return tier === "auto" ? ALL_SUITES : "dist/test/kernel/reads.test.js";
 }
 
 /** Parameters of the kernel that only its series needs. */

@@ -2,9 +2,11 @@
  * The matrix: boots each kernel and runs the kernel tests in it, then prints one table. The last line is
  * `N passed, N failed`, where each test counts, and each thing that kept tests from running.
  *
- *   node dist/test/vm/run.js [--kernels 6.12,newest] [--preemption default] [--tiers auto] [--results FILE]
+ *   node dist/test/vm/run.js [--kernels 6.12,newest] [--preemption default] [--tiers auto] [--suites reads,target]
+ *     [--results FILE]
  *
- * The first three are lists; without them, all that kernels.ts has. The file gets the last line as JSON.
+ * The first four are lists; without them, all that kernels.ts has. Suites are files of test/kernel/, for the boots that
+ * would run all of them. The results file gets the last line as JSON.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,6 +19,7 @@ import { makeGuestFiles, type GuestFiles } from "./image.js";
 import { makeInitrd } from "./initrd.js";
 import { withProgress } from "./progress.js";
 import {
+  ALL_SUITES,
   KERNELS_MIN,
   bootsOf,
   parametersOf,
@@ -41,6 +44,7 @@ const { values: options } = parseArgs({
     kernels: { type: "string" },
     preemption: { type: "string" },
     tiers: { type: "string" },
+    suites: { type: "string" },
     results: { type: "string" },
   },
 });
@@ -101,11 +105,17 @@ function chosenBoots(kernel: ServedKernel): Boot[] {
     .filter(({ tiers }) => tiers.length > 0);
 }
 
+function chosenFiles(suite: string): string {
+  if (options.suites === undefined || suite !== ALL_SUITES) return suite;
+  const names = options.suites.split(",");
+  return names.map((name) => `dist/test/kernel/${name}.test.js`).join(" ");
+}
+
 /** Runs all tiers of one boot. */
 async function runBoot(kernel: LocalKernel, wantedBoot: Boot, files: GuestFiles): Promise<Row[]> {
   const { image, modules, series, hasModules } = kernel;
   const begin = performance.now();
-  const suites = wantedBoot.tiers.map((tier) => `${tier} ${suiteOf(kernel, tier)}`);
+  const suites = wantedBoot.tiers.map((tier) => `${tier} ${chosenFiles(suiteOf(kernel, tier))}`);
   const preemption = wantedBoot.preemption === "full" ? ["preempt=full"] : [];
   const parameters = [...parametersOf(series), ...preemption];
   const initrd = makeInitrd(modules, suites);
