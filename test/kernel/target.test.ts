@@ -83,7 +83,8 @@ describe("target", function () {
     expect(others).to.deep.equal([first, first]);
   });
 
-  it("moves what /proc/PID/io says from and to storage, also of a life that nobody saw", async () => {
+  /** Storage bytes of two lives, one of which nobody saw: as counted, and as the processes have them of their reads. */
+  async function storageOfTwoLives(): Promise<{ counted: number; truth: number }> {
     const opened = watching({ name: "reader" });
     opened.kernel.follow();
     const before = storageOf(opened.kernel);
@@ -96,10 +97,20 @@ describe("target", function () {
     const unseen = await startReader(file.path, OPTIONS);
     const truthUnseen = await unseen.run();
     await unseen.end();
+    const counted = Number(storageOf(opened.kernel) - before);
+    opened.kernel.close();
     expect(truth.storage_read_bytes).to.be.greaterThan(0);
-    expect(Number(storageOf(opened.kernel) - before)).to.equal(
-      truth.storage_read_bytes + truthUnseen.storage_read_bytes,
-    );
+    return { counted, truth: truth.storage_read_bytes + truthUnseen.storage_read_bytes };
+  }
+
+  it("moves what /proc/PID/io says from and to storage, also of a life that nobody saw", async () => {
+    // Its program may have left the memory, and is fetched before it reads anything: then once more.
+    for (let attempt = 1; ; attempt++) {
+      const { counted, truth } = await storageOfTwoLives();
+      if (counted > truth && attempt < 5) continue;
+      expect(counted).to.equal(truth);
+      return;
+    }
   });
 
   it("may be several processes, by their command line", async () => {
