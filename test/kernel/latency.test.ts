@@ -3,7 +3,7 @@ import type { NativeProbe } from "../../src/kernel/addon.js";
 import { quantileBound } from "../../src/model/histogram.js";
 import { difference, openProbe, readCounts, requireReads, undisturbed } from "../support/kernel.js";
 import { extrasBy, readHints, readTimes, WAYS, type Times } from "../support/parts.js";
-import { startProgram } from "../support/programs.js";
+import { killPrograms, startProgram } from "../support/programs.js";
 import { makeFile, startReader } from "../support/reader.js";
 
 const MIB = 1 << 20;
@@ -28,6 +28,7 @@ for (const { way, extras } of ways) {
     before(() => {
       probe = openProbe(addon, undefined, extras);
     });
+    afterEach(killPrograms);
     after(() => {
       probe.close();
     });

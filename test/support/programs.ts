@@ -28,6 +28,13 @@ export function compiled(name: ProgramName): string {
   return binary;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Ends what a failed test has left running, which would keep the test run from ending. */
+export function killPrograms(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
 /**
  * Starts a program; resolves when it says that it is ready.
  * @param prelude what to run before it, in the same process
@@ -39,6 +46,8 @@ export async function startProgram(
 ): Promise<Program> {
   const [path = "", ...words] = [...prelude, compiled(name), ...args];
   const child = spawn(path, words, { stdio: ["pipe", "pipe", "inherit"] });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   await nextLine(name, child, lines);
   if (child.pid === undefined) throw new Error(`${name} has no pid`);
