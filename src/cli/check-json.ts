@@ -30,9 +30,10 @@ export function checkJson(report: CheckReport): object {
       address: banyandb.address,
       reachable: banyandb.state === "reached",
       ...(banyandb.state === "reached"
-        ? { version: banyandb.version, schema: banyandb.schema, lines: banyandb.lines }
+        ? { version: banyandb.version }
         : { code: banyandb.code, message: banyandb.message }),
     },
+    schema: banyandb.state === "reached" ? { state: banyandb.schema, lines: banyandb.lines } : undefined,
     kernel_memory: measured && {
       possible_cpus: measured.memory.possibleCpus,
       bytes: measured.memory.bytes,

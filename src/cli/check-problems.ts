@@ -37,7 +37,9 @@ function kernelProblems({ kernel, missingCapabilities }: CheckReport): Problem[]
     return [{ severity: "fatal", what: kernel.message, cure }];
   }
   const { tier, probes } = kernel.status;
-  const problems = probes.filter(({ attached }) => !attached).map((probe) => probeProblem(probe));
+  const problems = probes
+    .filter(({ attached }) => !attached)
+    .map((probe) => probeProblem(probe, missingCapabilities.length > 0));
   if (WITHOUT_READS.has(tier)) {
     problems.push({
       severity: "partial",
@@ -68,9 +70,16 @@ function cureOfFailure({ message, hint }: { message: string; hint: string | unde
   return "kernel.tier=procfs measures what /proc tells without BPF: pressure, no pages";
 }
 
-function probeProblem({ name, hook, reason = "reason unknown" }: ProbeStatus): Problem {
-  const what = `probe ${name} (${hook}) is not attached: ${reason}`;
-  if (/EPERM|EACCES/.test(reason)) {
+/** Where a probe may be had by syscall tracepoints, its reason ends with this setting (kernel/choose-parts.ts). */
+const BY_SYSCALLS = /; (kernel\.syscall_programs: true .*)$/;
+
+/** What libbpf before 1.3 says without CAP_SYS_ADMIN, on kernels before 6.2. */
+const OLD_LIBBPF = "failed to iterate BTF objects";
+
+function probeProblem({ name, hook, reason = "reason unknown" }: ProbeStatus, lacking: boolean): Problem {
+  const [, bySyscalls] = BY_SYSCALLS.exec(reason) ?? [];
+  const what = `probe ${name} (${hook}) is not attached: ${briefReason(reason.replace(BY_SYSCALLS, ""))}`;
+  if (/EPERM|EACCES/.test(reason) && (lacking || reason.includes(OLD_LIBBPF))) {
     const cure =
       "run as root, or give CAP_BPF and CAP_PERFMON (with libbpf before 1.3 and a kernel before 6.2 also CAP_SYS_ADMIN)";
     return { severity: "partial", what, cure };
@@ -78,7 +87,13 @@ function probeProblem({ name, hook, reason = "reason unknown" }: ProbeStatus): P
   if (/tracefs|tracing\/events/.test(reason)) {
     return { severity: "partial", what, cure: "mount -t tracefs tracefs /sys/kernel/tracing" };
   }
+  if (bySyscalls !== undefined) return { severity: "partial", what, cure: bySyscalls };
   return { severity: "partial", what, cure: "none on this kernel; what it counts is absent, never 0" };
+}
+
+/** Without the log of libbpf, which `--json` has. */
+export function briefReason(reason: string): string {
+  return reason.replaceAll(/ \[libbpf: [^\]]*\]/g, "");
 }
 
 function targetProblems({ kernel, target }: CheckReport): Problem[] {

@@ -2,7 +2,7 @@
 import { type Line, span, type Style, toText } from "../top/text.js";
 import type { PinCheck } from "../kernel/pin-check.js";
 import { CAPABILITIES } from "./capabilities.js";
-import { problemsOf, verdict } from "./check-problems.js";
+import { briefReason, problemsOf, verdict } from "./check-problems.js";
 import { type CheckReport, checkExitCode, LARGE_CPUS } from "./check-report.js";
 import { EXIT } from "./exit-code.js";
 import type { Volume } from "./volume.js";
@@ -46,7 +46,7 @@ function kernelRows({ host, kernel }: CheckReport): Row[] {
     ...probes.map(({ name, hook, attached, reason }) =>
       attached
         ? row(`  ${name}`, `${hook}, attached`, "good")
-        : row(`  ${name}`, `${hook}, not attached: ${reason ?? "reason unknown"}`, "fair"),
+        : row(`  ${name}`, `${hook}, not attached: ${briefReason(reason ?? "reason unknown")}`, "fair"),
     ),
   ];
 }

@@ -2,6 +2,7 @@
 import { environmentName, flagName, SETTING_KEYS, settingOf } from "../config/schema.js";
 import type { OptionSpec } from "./arguments.js";
 import { type Command, DEFAULT_CONFIG_FILE } from "./command.js";
+import { EXIT } from "./exit-code.js";
 
 export const PROGRAM = "banyandb-ebpf-sidecar";
 
@@ -24,16 +25,22 @@ export function programHelp(commands: readonly Command[]): string {
       ["-V, --version", "Show the version"],
     ]),
     "",
+    ...exitCodes(),
+  ].join("\n");
+}
+
+function exitCodes(): string[] {
+  return [
     "Exit codes:",
     ...columns([
-      ["0", "done"],
-      ["1", "tried and failed"],
-      ["64", "the command line makes no sense"],
-      ["77", "this process may not load BPF programs"],
-      ["78", "the configuration is wrong"],
+      [String(EXIT.ok), "done"],
+      [String(EXIT.failure), "tried and failed"],
+      [String(EXIT.usage), "the command line makes no sense"],
+      [String(EXIT.noPermission), "this process may not load BPF programs"],
+      [String(EXIT.badConfig), "the configuration is wrong"],
     ]),
     "",
-  ].join("\n");
+  ];
 }
 
 /** The help of one command. */
@@ -48,6 +55,7 @@ export function commandHelp(command: Command): string {
     "Options:",
     ...columns([...options.map(optionRow), ["-h, --help", "Show this"]]),
     "",
+    ...exitCodes(),
     ...(takesSettings ? settingsHelp() : []),
   ].join("\n");
 }

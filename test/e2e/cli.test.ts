@@ -2,8 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { COMMANDS } from "../../src/cli/cli.js";
+import { EXIT } from "../../src/cli/exit-code.js";
 import { packageVersion } from "../../src/config/schema-files.js";
 import { runSidecar } from "../support/sidecar.js";
+
+const COMMAND_NAMES = Object.keys(COMMANDS);
 
 describe("the command line", function () {
   this.timeout(20_000);
@@ -32,17 +36,19 @@ describe("the command line", function () {
     });
     const { code, stdout } = await runSidecar(["--help"]);
     expect(code).to.equal(0);
-    for (const name of ["run", "demo", "top", "check", "schema", "print-config"]) {
+    for (const name of COMMAND_NAMES) {
       expect(stdout).to.match(new RegExp(`^  ${name} `, "m"));
     }
   });
 
-  for (const name of ["run", "demo", "top", "check", "schema", "print-config"]) {
-    it(`shows the help of ${name} with all keys of the configuration`, async () => {
+  for (const name of COMMAND_NAMES) {
+    it(`shows the help of ${name} with all keys of the configuration and the exit codes`, async () => {
       const { code, stdout, stderr } = await runSidecar([name, "--help"]);
       expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
       expect(stdout).to.contain(`Usage: banyandb-ebpf-sidecar ${name} `);
       expect(stdout).to.match(/^ {2}queue\.max_bytes /m);
+      for (const exitCode of Object.values(EXIT))
+        expect(stdout).to.match(new RegExp(`^  ${exitCode} +\\w`, "m"));
     });
   }
 

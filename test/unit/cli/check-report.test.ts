@@ -137,6 +137,20 @@ describe("the table of `check`", () => {
   }
 });
 
+describe("the JSON of `check`", () => {
+  it("has every part of the table", () => {
+    expect(Object.keys(checkJson(GOOD))).to.include.members([
+      ...["host", "tier", "probes", "capabilities", "target", "banyandb", "schema"],
+      ...["kernel_memory", "pins", "volume", "outage", "problems", "verdict", "exit_code"],
+    ]);
+    expect(checkJson(GOOD)).to.deep.include({ schema: { state: "equal", lines: [] } });
+  });
+
+  it("has no schema where BanyanDB could not be asked", () => {
+    expect(checkJson({ ...GOOD, banyandb: UNREACHABLE })).to.deep.include({ schema: undefined });
+  });
+});
+
 describe("the problems that `check` finds", () => {
   const KERNEL_OF = (status: Partial<typeof KERNEL>, components = MEASURED.components) =>
     ({ state: "measures", status: { ...KERNEL, ...status }, ...MEASURED, components }) as const;
@@ -166,7 +180,24 @@ describe("the problems that `check` finds", () => {
     ],
     ["no BTF", broken("the kernel has no BTF"), "fatal", /CONFIG_DEBUG_INFO_BTF/],
     ["no tier", broken("no program can be attached"), "fatal", /kernel\.tier=procfs/],
-    ["a probe that is forbidden", { kernel: unattached("attach failed: EPERM") }, "partial", /CAP_BPF/],
+    [
+      "a probe that this kernel forbids",
+      { kernel: unattached("attach failed: EPERM [libbpf: prog 'p': failed] or so") },
+      "partial",
+      /none on this kernel/,
+    ],
+    [
+      "a probe that an old libbpf may not attach",
+      { kernel: unattached("attach failed: EPERM [libbpf: failed to iterate BTF objects: -1]") },
+      "partial",
+      /CAP_SYS_ADMIN/,
+    ],
+    [
+      "a probe that syscall tracepoints could replace",
+      { kernel: unattached("no trampolines: EPERM; kernel.syscall_programs: true takes them") },
+      "partial",
+      /^kernel\.syscall_programs: true takes them$/,
+    ],
     [
       "a probe without tracefs",
       { kernel: unattached("no /sys/kernel/tracing/events/x") },
@@ -206,6 +237,21 @@ describe("the problems that `check` finds", () => {
       else expect(checkExitCode(report)).not.to.equal(0);
     });
   }
+
+  it("say what permission is missing where a probe was refused for want of it", () => {
+    const report = {
+      ...GOOD,
+      kernel: unattached("attach failed: EPERM; kernel.syscall_programs: true takes them"),
+      missingCapabilities: CAPABILITIES.slice(1, 2),
+    };
+    expect(problemsOf(report)[0]?.cure).to.match(/CAP_BPF and CAP_PERFMON/);
+  });
+
+  it("leave the log of libbpf to JSON", () => {
+    const report = { ...GOOD, kernel: unattached("attach failed: EPERM [libbpf: prog 'p': failed] or so") };
+    expect(renderCheck(report, false)).to.match(/not attached: attach failed: EPERM or so$/m);
+    expect(JSON.stringify(checkJson(report))).to.contain("[libbpf: prog 'p': failed]");
+  });
 
   it("are coloured only when told", () => {
     expect(renderCheck(GOOD, true)).to.contain("\u001b[32m");
