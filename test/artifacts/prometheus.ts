@@ -7,7 +7,7 @@ import { type CompleteExporter, startCompleteExporter } from "./complete-exporte
 import { type Expression, expressionsIn, filledIn, metricsIn } from "./expressions.js";
 import { samplesIn, seriesKey } from "./exposition.js";
 import { lastLines, run, sleep, waitUntil } from "./process.js";
-import { type PrometheusServer, startPrometheus } from "./prometheus-server.js";
+import { type Point, type PrometheusServer, startPrometheus } from "./prometheus-server.js";
 import { type Fetching, prometheusTools } from "./tools.js";
 import { type Check, judged, notRun, type Verdict } from "./verdict.js";
 import { startWatchedSidecar, type WatchedSidecar } from "./watched-sidecar.js";
@@ -16,6 +16,8 @@ const TICK_MS = 1000;
 /** The window of the rate, and as long before it so that no counter begins in it. */
 const WINDOW_SEC = 10;
 const SETTLE_MS = 20_000;
+/** A counter that every exporter has once, from its first tick on. */
+const READS = "ebpf_cache_reads_total";
 /** Ticks and scrapes have beginnings of their own: one of each may fall out of a window. */
 const RATE_TOLERANCE = 0.2;
 
@@ -126,13 +128,18 @@ async function promtool(folder: string, words: readonly string[], file: string):
   return judged(result.code === 0 ? [] : lastLines(result), said);
 }
 
+/** Until no window of a rate begins before the first scrape of either exporter. */
+async function settled(server: PrometheusServer): Promise<void> {
+  await waitUntil("two windows of samples", SETTLE_MS * 2, async () => {
+    const counts = await server.query(`count_over_time(${READS}{job=~"complete|sidecar"}[2m])`);
+    return counts.length === 2 && counts.every(({ value }) => value > 2 * WINDOW_SEC) ? true : undefined;
+  });
+}
+
 /** Prometheus has what the page says, the page has what BanyanDB stores, and its rates are those of the rows. */
 async function sameNumbers({ server, sidecar }: Rig): Promise<Verdict> {
-  const name = "ebpf_cache_reads_total";
-  await waitUntil("two windows of samples", SETTLE_MS * 2, async () => {
-    const [count] = await server.query(`count_over_time(${name}{job="sidecar"}[2m])`);
-    return (count?.value ?? 0) > 2 * WINDOW_SEC ? true : undefined;
-  });
+  const name = READS;
+  await settled(server);
   const atMs = Date.now();
   const rate =
     (await server.query(`rate(${name}{job="sidecar"}[${WINDOW_SEC}s])`, atMs))[0]?.value ?? Number.NaN;
@@ -171,20 +178,30 @@ async function sameNumbers({ server, sidecar }: Rig): Promise<Verdict> {
   );
 }
 
-/** Every metric of ours exists, and every expression is answered; one of a dashboard with something. */
+/** Every metric of ours exists, and every expression is answered; one of a dashboard with a number. */
 async function answered({ server }: Rig, file: string): Promise<Verdict> {
+  await settled(server);
   const expressions = expressionsIn(file, contentOf(file));
   const alerts = file.endsWith(".yaml");
-  const found = await Promise.all(expressions.map((expression) => problemsOf(server, expression, alerts)));
+  const found = await Promise.all(expressions.map((expression) => answerOf(server, expression, alerts)));
   const none = expressions.length === 0 ? ["there is no expression in it"] : [];
-  return judged([...none, ...found.flat()], `${expressions.length} expressions`);
+  return judged(
+    [...none, ...found.flatMap(({ problems }) => problems)],
+    `${expressions.length} expressions`,
+    found.flatMap(({ answers }) => answers),
+  );
 }
 
-async function problemsOf(
+interface Answer {
+  readonly problems: readonly string[];
+  readonly answers: readonly string[];
+}
+
+async function answerOf(
   server: PrometheusServer,
   { where, text }: Expression,
   alert: boolean,
-): Promise<string[]> {
+): Promise<Answer> {
   const problems: string[] = [];
   for (const name of metricsIn(text)) {
     const points = await server.query(`last_over_time(${name}{job=~"complete|sidecar"}[1m])`);
@@ -192,10 +209,18 @@ async function problemsOf(
   }
   try {
     const points = await server.query(filledIn(text));
-    // An alert that does not fire answers nothing.
-    if (points.length === 0 && !alert) problems.push(`${where}: empty: ${text}`);
+    // An alert that does not fire answers nothing; 0 divided by 0 is not worth more.
+    if (!alert && !points.some(({ value }) => Number.isFinite(value))) {
+      problems.push(`${where}: no value: ${text}`);
+    }
+    return { problems, answers: points.map((point) => `${where}: ${shown(point)}`) };
   } catch (error) {
     problems.push(`${where}: ${error instanceof Error ? error.message : String(error)}: ${text}`);
+    return { problems, answers: [] };
   }
-  return problems;
+}
+
+/** Labels and value, as a legend would have them. */
+function shown({ metric, value }: Point): string {
+  return `${Object.values(metric).join(" ")} = ${Number(value.toPrecision(5))}`;
 }

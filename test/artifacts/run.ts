@@ -1,10 +1,11 @@
 /**
  * Checks what others read of us with their own tools, and prints one table: `npm run check:artifacts`.
  *
- *   node dist/test/artifacts/run.js [--quick] [--results FILE] [WORD...]
+ *   node dist/test/artifacts/run.js [--quick] [--answers] [--results FILE] [WORD...]
  *
- * --quick: what takes less than three minutes together and needs nothing built; WORD: only checks whose artefact or
- * checker has it in its name. Exit code 1 where something FAILED; what is NOT RUN counts neither way.
+ * --quick: what takes less than three minutes together and needs nothing built; --answers: also print what each panel
+ * of a dashboard and each widget of a page answers, to be looked at; WORD: only checks whose artefact or checker has it
+ * in its name. Exit code 1 where something FAILED; what is NOT RUN counts neither way.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -13,10 +14,14 @@ import { imageChecks } from "./image.js";
 import { malChecks } from "./mal-check.js";
 import { prometheusChecks } from "./prometheus.js";
 import { skywalkingChecks } from "./skywalking-run.js";
-import { type Check, countsOf, notRun, type Outcome, table, type Verdict } from "./verdict.js";
+import { answersOf, type Check, countsOf, notRun, type Outcome, table, type Verdict } from "./verdict.js";
 
 const { values, positionals } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, results: { type: "string" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    answers: { type: "boolean", default: false },
+    results: { type: "string" },
+  },
   allowPositionals: true,
 });
 
@@ -72,6 +77,7 @@ try {
 }
 const counts = countsOf(outcomes);
 console.log(table(outcomes));
+if (values.answers) console.log(answersOf(outcomes));
 console.log(`\n${counts.passed} passed, ${counts.failed} FAILED, ${counts.notRun} NOT RUN`);
 if (values.results !== undefined) writeFileSync(values.results, JSON.stringify(counts));
 process.exitCode = counts.failed > 0 ? 1 : 0;

@@ -11,6 +11,8 @@ import { startCompleteExporter } from "./complete-exporter.js";
 import { samplesIn, type Series } from "./exposition.js";
 import { COLLECTOR_LABELS, rulesOf } from "./mal-check.js";
 import { expectedOf, type Expected, type Rule, storedValue } from "./mal.js";
+import { type PageAnswers, pageAnswers } from "./horizon-page.js";
+import { type Entity, MINUTE_MS, mqe } from "./mqe.js";
 import { type Service, sleep, startService, waitUntil } from "./process.js";
 import { freePort } from "./prometheus-server.js";
 import { collector, type Fetching, oapServer } from "./tools.js";
@@ -21,10 +23,10 @@ interface Variant {
   /** Begins the names of its meters instead: no two rules of one OAP may have the same name. */
   readonly prefix: string;
   /** Whose values MQE is asked for. */
-  readonly entity: Readonly<Record<string, string>>;
+  readonly entity: Entity;
 }
 
-const VARIANTS: readonly Variant[] = [
+const VARIANTS: readonly [Variant, ...Variant[]] = [
   {
     file: "configs/skywalking/banyandb-ebpf-instance.yaml",
     prefix: "meter_eleven_",
@@ -85,7 +87,7 @@ async function check(fetching: Fetching): Promise<Verdict> {
       const ended = services.find((service) => service.ended() !== undefined);
       if (ended) return judged([ended.output().slice(-2000)], "");
     }
-    return await compare(ports.rest, samplesIn(first));
+    return withPage(await compare(ports.rest, samplesIn(first)), await askPage(ports.rest));
   } finally {
     for (const service of services.reverse()) await service.stop();
     await exporter.close();
@@ -153,45 +155,6 @@ function startCollector(folder: string, program: string, exporterPort: number, o
   return startService(program, ["--config", path], { env });
 }
 
-interface MqeResult {
-  readonly metric: { readonly labels: readonly { readonly key: string; readonly value: string }[] };
-  readonly values: readonly { readonly value: string | null }[];
-}
-
-const MINUTE_MS = 60_000;
-
-/** Minutes as OAP of this machine's time zone, which is that of the process, writes them. */
-function minute(ms: number): string {
-  const local = new Date(ms - new Date(ms).getTimezoneOffset() * MINUTE_MS).toISOString();
-  return `${local.slice(0, 10)} ${local.slice(11, 13)}${local.slice(14, 16)}`;
-}
-
-/** The last whole minutes, oldest first. */
-async function mqe(port: number, expression: string, entity: Variant["entity"]): Promise<MqeResult[]> {
-  const nowMs = Date.now();
-  const duration = { start: minute(nowMs - 3 * MINUTE_MS), end: minute(nowMs - MINUTE_MS), step: "MINUTE" };
-  const query =
-    "query($expression: String!, $entity: Entity!, $duration: Duration!) { execExpression(expression: $expression, " +
-    "entity: $entity, duration: $duration) { error results { metric { labels { key value } } values { value } } } }";
-  const variables = {
-    expression,
-    entity: { normal: true, ...entity },
-    duration,
-  };
-  const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ query, variables }),
-  });
-  const { data, errors } = (await response.json()) as {
-    data?: { execExpression: { error: string | null; results: MqeResult[] } };
-    errors?: unknown;
-  };
-  if (!data) throw new Error(JSON.stringify(errors));
-  if (data.execExpression.error !== null) throw new Error(`${expression}: ${data.execExpression.error}`);
-  return data.execExpression.results;
-}
-
 /** `first` has one tick, and every tick adds the same: two scrapes a minute apart. */
 function wantedOf(rule: Rule, first: readonly Series[]): readonly Expected[] {
   const labelled = first.map((series) => ({ ...series, labels: { ...series.labels, ...COLLECTOR_LABELS } }));
@@ -238,4 +201,20 @@ async function compareRule(
   const missing = wanted.filter((value) => !newest.some((one) => near(one, value)));
   const problem = `${name}: SkyWalking says ${newest.join(", ") || "nothing"}, ours is ${wanted.join(", ")}`;
   return { problems: missing.length > 0 ? [problem] : [], values: wanted.length - missing.length };
+}
+
+/** Its widgets ask for the meters of 11. */
+function askPage(port: number): Promise<PageAnswers> {
+  const [{ prefix, entity }] = VARIANTS;
+  return pageAnswers(port, entity, (expression) => expression.replaceAll(SHIPPED_PREFIX, prefix));
+}
+
+/** The verdict of the rules, and that of the page. */
+function withPage(rules: Verdict, page: PageAnswers): Verdict {
+  if (rules.kind !== "passed") return rules;
+  return judged(
+    page.problems,
+    `${rules.note}; ${page.answers.length} values for the Horizon page`,
+    page.answers,
+  );
 }

@@ -1,7 +1,8 @@
 /** What checking an artefact came to, and the table of all. Pure. */
 
 export type Verdict =
-  | { readonly kind: "passed"; readonly note: string }
+  /** `answers`: what a reader would see, one line each; for people to look at. */
+  | { readonly kind: "passed"; readonly note: string; readonly answers: readonly string[] }
   | { readonly kind: "failed"; readonly problems: readonly string[] }
   /** The checker could not be had; never the same as passed. */
   | { readonly kind: "not run"; readonly reason: string };
@@ -19,12 +20,16 @@ export interface Outcome extends Pick<Check, "artefact" | "checker"> {
   readonly seconds: number;
 }
 
-export const passed = (note: string): Verdict => ({ kind: "passed", note });
+export const passed = (note: string, answers: readonly string[] = []): Verdict => ({
+  kind: "passed",
+  note,
+  answers,
+});
 export const notRun = (reason: string): Verdict => ({ kind: "not run", reason });
 
 /** Passed with the note where there is no problem. */
-export function judged(problems: readonly string[], note: string): Verdict {
-  return problems.length > 0 ? { kind: "failed", problems } : passed(note);
+export function judged(problems: readonly string[], note: string, answers: readonly string[] = []): Verdict {
+  return problems.length > 0 ? { kind: "failed", problems } : passed(note, answers);
 }
 
 const WORD = { passed: "passed", failed: "FAILED", "not run": "NOT RUN" } as const;
@@ -52,6 +57,17 @@ export function table(outcomes: readonly Outcome[]): string {
       : [],
   );
   return [...lines, ...(problems.length > 0 ? ["", ...problems] : [])].join("\n");
+}
+
+/** What those that passed would show, each below its artefact. */
+export function answersOf(outcomes: readonly Outcome[]): string {
+  return outcomes
+    .flatMap(({ artefact, checker, verdict }) =>
+      verdict.kind === "passed" && verdict.answers.length > 0
+        ? ["", `${artefact}, ${checker}:`, ...verdict.answers.map((answer) => `  ${answer}`)]
+        : [],
+    )
+    .join("\n");
 }
 
 function remark(verdict: Verdict): string {

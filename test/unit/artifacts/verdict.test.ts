@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import {
+  answersOf,
   countsOf,
   judged,
   notRun,
@@ -30,6 +31,15 @@ describe("the table of checked artefacts", () => {
       "longer.yaml, tool:",
       "  line 3 is bad",
       "  line 4 too",
+    ]);
+  });
+
+  it("has the answers of those that passed apart, to be looked at", () => {
+    const answered = outcome("page.json", judged([], "fine", ['"Reads": 5']));
+    expect(answersOf([...OUTCOMES, answered]).split("\n")).to.deep.equal([
+      "",
+      "page.json, tool:",
+      '  "Reads": 5',
     ]);
   });
 
