@@ -8,6 +8,7 @@ const BOARD = "configs/grafana/page-cache.json";
 const ALERTS = "configs/prometheus/alerts.yaml";
 const TESTS = "configs/prometheus/alerts.test.yaml";
 const RUNBOOKS = "docs/RUNBOOKS.md";
+const GUIDE = "docs/OPERATIONS.md";
 
 const read = (path: string) => readFileSync(`${packageRoot}/${path}`, "utf8");
 
@@ -114,6 +115,15 @@ describe(ALERTS, () => {
       expect(headings).to.include(alert);
       expect(annotations["runbook_url"]).to.equal(`${RUNBOOKS}#${alert.toLowerCase()}`);
       expect(read(TESTS)).to.match(new RegExp(`name: ${alert} fires`));
+    }
+  });
+
+  it("are explained in a paragraph each of the guide for operators, and no other is", () => {
+    const paragraphs = [...read(GUIDE).matchAll(/^- \[(BanyanDB\w+)\]\(RUNBOOKS\.md#(\w+)\): (.+)$/gm)];
+    expect(paragraphs.map(([, alert]) => alert)).to.have.members(rules.map(({ alert }) => alert));
+    for (const [, alert = "", anchor, text = ""] of paragraphs) {
+      expect(anchor).to.equal(alert.toLowerCase());
+      expect(text.length, alert).to.be.greaterThan(80);
     }
   });
 });
