@@ -27,6 +27,8 @@ export interface Counting {
   readonly journal: Journal | undefined;
   /** Why nothing is pinned, though it should be. */
   readonly pinsRefused?: PinStatus;
+  /** Gives back the memory that only the start needed. */
+  releaseStartMemory(): void;
   close(): void;
 }
 
@@ -76,6 +78,9 @@ export function openCounting(options: CountingOptions): Counting {
     totals: () => collector.totals(),
     journal: undefined,
     ...(pinsRefused && { pinsRefused }),
+    releaseStartMemory: () => {
+      addon.releaseStartMemory();
+    },
     close() {
       opened.close();
     },
@@ -107,6 +112,9 @@ function openPinned(addon: NativeAddon, path: string, { config, schema, log }: C
       advance: () => pay(collector.advance()),
       totals: () => collector.totals(),
       journal,
+      releaseStartMemory: () => {
+        addon.releaseStartMemory();
+      },
       close() {
         kernel.close();
         pins.close();

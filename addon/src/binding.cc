@@ -8,6 +8,7 @@
 
 #include "kernel_support.h"
 #include "page_cache_probe.h"
+#include "process_memory.h"
 
 namespace {
 
@@ -595,6 +596,12 @@ Napi::Function MakerOf(Napi::Env env, Napi::Function definition) {
   });
 }
 
+Napi::Value ReleaseStartMemory(const Napi::CallbackInfo& info) {
+  ReturnFreedMemory();
+  ReleaseProgramPages();
+  return info.Env().Undefined();
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // The classes themselves stay inside: these are the only ways to make one.
   exports.Set("open", MakerOf(env, Probe::Define(env)));
@@ -603,6 +610,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("journalAreaBytes",
               Napi::Number::New(env, static_cast<double>(JournalMap::kAreaBytes)));
   exports.Set("mapBytes", Napi::Function::New<MapBytes>(env));
+  exports.Set("releaseStartMemory", Napi::Function::New<ReleaseStartMemory>(env));
   exports.Set("probeFeatures", Napi::Function::New<ProbeFeatures>(env));
   exports.Set("counterNames", ToArray(env, kCounterNames, [&](const char* name) {
                 return Napi::String::New(env, name);

@@ -3,7 +3,6 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <malloc.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -16,6 +15,7 @@
 #include "fingerprint.h"
 #include "map_memory.h"
 #include "pinned_maps.h"
+#include "process_memory.h"
 
 namespace {
 
@@ -131,16 +131,6 @@ void SumCpus(const Mapping& mapping, int cpus, size_t stride, size_t rows, size_
   }
 }
 
-// To load, libbpf reads all types of the kernel and frees them again (15 MB on 6.18). glibc alone
-// would keep those pages, and what the compiler threads of V8 free, since it raises its thresholds
-// whenever a large block is freed; once set they stay (mallopt(3)).
-void ReturnFreedMemory() {
-#ifdef __GLIBC__
-  mallopt(M_TRIM_THRESHOLD, 64 * 1024);
-  malloc_trim(0);
-#endif
-}
-
 control* ControlOf(const Mapping& mapping) { return static_cast<control*>(mapping.get()); }
 
 // The clock of bpf_ktime_get_ns().
@@ -190,6 +180,7 @@ PageCacheProbe::PageCacheProbe(const Wanted& wanted, std::shared_ptr<Pins> pins)
   if (pins_) PinMaps(object_.get(), *pins_);
   ReadDirectories();
   AttachAll();
+  // To load, libbpf reads all types of the kernel and frees them again (15 MB on 6.18).
   ReturnFreedMemory();
 }
 

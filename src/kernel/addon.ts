@@ -194,6 +194,8 @@ export interface NativeProbe {
 
 export interface NativeAddon {
   probeFeatures(): KernelFacts;
+  /** Gives back what only the start of the process needed: freed memory, and pages of the program files. */
+  releaseStartMemory(): void;
   /** Loads the named programs and attaches those of `programs`; throws where none can be loaded. */
   open(options: {
     readonly programs: readonly string[];

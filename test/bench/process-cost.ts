@@ -15,6 +15,8 @@ const TICKS_PER_SEC = 100;
 const SAMPLE_MS = 1000;
 /** Start-up is over after this; it is reported apart. */
 const WARM_UP_MS = 30_000;
+/** What the process may take at most (docs/decisions/0007); 64 MB are 64 * 2^20 bytes. */
+const LIMITS = { rssMb: 64, cpuPercent: 0.1 };
 /** Rows of an interval that are not those of a file: the total, the heartbeat, the pressure of the node. */
 const OTHER_POINTS = 3;
 
@@ -25,14 +27,20 @@ interface Usage {
   readonly cpuSec: number;
 }
 
+function megabytesOf(pid: number, name: "VmRSS" | "VmHWM" | "RssAnon"): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
+}
+
+/** Resident memory that the start took at most, in MB. */
+const peakOf = (pid: number): number => megabytesOf(pid, "VmHWM");
+
 function usageOf(pid: number): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const megabytes = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
   return {
-    rssMb: megabytes("VmRSS"),
-    anonymousMb: megabytes("RssAnon"),
+    rssMb: megabytesOf(pid, "VmRSS"),
+    anonymousMb: megabytesOf(pid, "RssAnon"),
     cpuSec: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC,
   };
 }
@@ -51,7 +59,7 @@ function startSidecar(address: string, targetPid: number): ChildProcess {
   const settings = [
     `banyandb.endpoints=${address}`,
     `target.pid=${targetPid}`,
-    "node.id=bench:17912",
+    `node.id=bench-${process.pid}:17912`,
     "http.listen=off",
   ];
   const args = [
@@ -82,6 +90,7 @@ async function main(): Promise<void> {
     samples.push(usageOf(pid));
   }
   const end = usageOf(pid);
+  const peakMb = peakOf(pid).toFixed(1);
   sidecar.kill("SIGTERM");
   await once(sidecar, "exit");
   workload.disconnect();
@@ -91,19 +100,30 @@ async function main(): Promise<void> {
   const [, ticks, points] = /"stopped","ticks":(\d+),"points_collected":(\d+)/.exec(log) ?? [];
   if (ticks === undefined || points === undefined) throw new Error(`the sidecar did not end well: ${log}`);
   const perTick = Number(points) / Number(ticks);
+  const sorted = (of: (usage: Usage) => number) => samples.map(of).sort((a, b) => a - b);
   const range = (of: (usage: Usage) => number) => {
-    const sorted = samples.map(of).sort((a, b) => a - b);
-    const at = (share: number) => (sorted[Math.floor(share * (sorted.length - 1))] ?? 0).toFixed(1);
+    const values = sorted(of);
+    const at = (share: number) => (values[Math.floor(share * (values.length - 1))] ?? 0).toFixed(1);
     return `min ${at(0)}, median ${at(0.5)}, max ${at(1)}`;
   };
+  const mostMb = sorted(({ rssMb }) => rssMb).at(-1) ?? 0;
   const percent = (100 * (end.cpuSec - start.cpuSec)) / (minutes * 60);
   console.log(
     `node ${process.version}, interval 10 s, ${minutes} min, ${perTick.toFixed(0)} points per tick`,
   );
-  console.log(`start-up: ${start.cpuSec.toFixed(2)} s of CPU in ${WARM_UP_MS / 1000} s`);
-  console.log(`RSS MB: ${range(({ rssMb }) => rssMb)} (must be <= 64)`);
+  console.log(
+    `start-up: ${start.cpuSec.toFixed(2)} s of CPU in ${WARM_UP_MS / 1000} s, ${peakMb} MB at most`,
+  );
+  console.log(
+    `RSS MB: ${range(({ rssMb }) => rssMb)} (must be <= ${LIMITS.rssMb}): ${verdict(mostMb <= LIMITS.rssMb)}`,
+  );
   console.log(`of it anonymous: ${range(({ anonymousMb }) => anonymousMb)}`);
-  console.log(`CPU: ${percent.toFixed(3)} % of a core (must be <= 0.1)`);
+  console.log(
+    `CPU: ${percent.toFixed(3)} % of a core (must be <= ${LIMITS.cpuPercent}): ${verdict(percent <= LIMITS.cpuPercent)}`,
+  );
+  if (mostMb > LIMITS.rssMb || percent > LIMITS.cpuPercent) process.exitCode = 1;
 }
+
+const verdict = (kept: boolean): string => (kept ? "kept" : "MISSED");
 
 await main();
