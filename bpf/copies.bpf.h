@@ -15,9 +15,6 @@
 #include "syscalls.bpf.h"
 #include <bpf/bpf_helpers.h>
 
-/* For pages added by what is no such call. */
-#define NO_CALL 0
-
 static __always_inline u64 id_of_copy(const struct request *call)
 {
 	return call->pos + 1;
@@ -37,7 +34,7 @@ static __always_inline bool is_counted_copy(const struct subject *file,
 					    const struct thread_state *thread,
 					    const struct request *call, u64 read_id)
 {
-	return thread->mapping == file->mapping && thread->read_id == read_id &&
+	return thread->file == file_id(file) && thread->read_id == read_id &&
 	       thread->copy_begin == call->pos;
 }
 
@@ -47,7 +44,7 @@ static __always_inline void begin_copy(const struct subject *file, struct thread
 	ADD(file->c, reads, 1);
 	if (!(read_id & URING_READ))
 		thread->missed_read = 0;
-	thread->mapping = file->mapping;
+	thread->file = file_id(file);
 	thread->read_id = read_id;
 	thread->copy_begin = call->pos;
 	thread->copy_end = call->pos;
@@ -80,7 +77,7 @@ static __always_inline void count_piped_add(const struct subject *file, struct t
 
 		ADD(file->c, read_bytes, thread->copy_end - call->pos);
 		ADD(file->c, pages_requested, last - first + 1);
-		hints_at_read(file->identity, &file->inode, first, last);
+		hints_at_read(file, first, last);
 	}
 
 	u64 begin = MAX(index, first);
@@ -93,28 +90,35 @@ static __always_inline void count_piped_add(const struct subject *file, struct t
 		ADD(file->c, pages_readahead, pages - missed);
 }
 
-static __always_inline void count_copied_add(const struct subject *file, struct task_struct *task,
-					     long nr, u64 index, u64 pages)
+/* Pages added by a call that copies. */
+__noinline int count_copied_add(PART_PARAMETERS)
 {
+	struct task_struct *task = current_task();
+	long nr = syscall_nr(task);
+	u64 pages = PART_LENGTH;
+	struct subject file = {};
 	struct request call = {};
 
+	if (!PART_FILE(&file))
+		return 0;
 	if (!copy_request(task, nr, &call)) {
-		count_deferred_add(file, task, NO_CALL, index, pages);
-		return;
+		defer_add(&file, NO_CALL, at, pages);
+		return 0;
 	}
-	if (index << PAGE_SHIFT >= end_of_copy(file, &call)) {
-		ADD(file->c, pages_readahead, pages);
-		return;
+	if (at << PAGE_SHIFT >= end_of_copy(&file, &call)) {
+		ADD(file.c, pages_readahead, pages);
+		return 0;
 	}
 
 	const struct pipe_inode_info *pipe = has_batches() ? copy_pipe(task, nr) : NULL;
-	u32 slots = pipe ? slots_left(pipe) : 0;
 	struct thread_state *thread = pipe ? THREAD_STATE(threads, task, true) : NULL;
 
-	if (thread && thread->told_mapping != file->mapping && call.pos < file->size)
-		count_piped_add(file, thread, &call, slots, read_id_of(task), index, pages);
+	if (thread && thread->told_file != file_id(&file) && call.pos < file.size)
+		count_piped_add(&file, thread, &call, slots_left(pipe), read_id_of(task), at,
+				pages);
 	else
-		count_deferred_add(file, task, id_of_copy(&call), index, pages);
+		defer_add(&file, id_of_copy(&call), at, pages);
+	return 0;
 }
 
 /* What the kernel reads at once of a call. */
@@ -157,14 +161,14 @@ static __always_inline void count_portion(const struct subject *file, struct tas
 	u64 last = (end - 1) >> PAGE_SHIFT;
 
 	if (has_deferred(file, thread, id_of_copy(call)))
-		settle_deferred(file->c, thread, first, last,
+		settle_deferred(file->component, first, last,
 				portion->is_last ? last : (call_end - 1) >> PAGE_SHIFT, read_id);
 	ADD(file->c, read_bytes, end - begin);
 	thread->copy_end = MAX(thread->copy_end, end);
 	if (fresh > last)
 		return;
 	ADD(file->c, pages_requested, last - fresh + 1);
-	hints_at_read(file->identity, &file->inode, fresh, last);
+	hints_at_read(file, fresh, last);
 }
 
 #endif /* COPIES_BPF_H */

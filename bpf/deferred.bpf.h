@@ -16,28 +16,60 @@
 struct subject {
 	struct counters *c;
 	struct inode_key inode;
-	/* Identifies the file among those that one thread reads. */
-	u64 mapping;
 	/* Of the file; ~0 where it cannot be had. */
 	u64 size;
-	/* Who does it. */
-	u32 identity;
+	/* Row of the counters, and who does it. */
+	u16 component;
+	u16 identity;
 };
+
+/* Identifies the file among those that one thread reads. */
+static __always_inline u64 file_id(const struct subject *file)
+{
+	return file->inode.ino ^ (u64)file->inode.dev << 32;
+}
+
+/* Where the counts of a file go; false where there are none. */
+static __always_inline bool count_at(struct subject *file, u32 component, u32 identity)
+{
+	file->component = component;
+	file->identity = identity;
+	file->c = counters_of(component);
+	return file->c;
+}
 
 /*
  * Fills in what is known of a regular file by its inode; false for anything else.
  * @target: identity + 1 of who touches it
  */
-static __always_inline bool subject_of(u32 target, struct inode *inode, u64 mapping,
-				       struct subject *file)
+static __always_inline bool subject_of(u32 target, struct inode *inode, struct subject *file)
 {
 	if (!regular_file(inode, &file->inode))
 		return false;
-	file->identity = target - 1;
-	file->c = counters_for(class_of(inode, &file->inode, file->identity), file->identity);
-	file->mapping = mapping;
 	file->size = BPF_CORE_READ(inode, i_size);
-	return file->c;
+	return count_at(file, component_for(class_of(inode, &file->inode, target - 1), target - 1),
+			target - 1);
+}
+
+/*
+ * The rare ways of a page are functions of their own: not inlined, and with at most five numbers
+ * for arguments, which is all that 5.10 lets them have. So the verifier looks at each once for a
+ * program, and not once for each way there. This is how they get a file and a part of it:
+ * `length` of less than 2^32, from `at` on.
+ */
+#define PART_PARAMETERS u64 ino, u64 dev_and_generation, u64 size, u64 at, u64 length_and_row
+#define PART_OF(file, at, length)                                          \
+	(file)->inode.ino, inode_tail(&(file)->inode), (file)->size, (at), \
+		(u64)(length) << 32 | (u32)(file)->identity << 16 | (file)->component
+#define PART_LENGTH	(length_and_row >> 32)
+#define PART_FILE(file) part_file(file, ino, dev_and_generation, size, length_and_row)
+
+static __always_inline bool part_file(struct subject *file, u64 ino, u64 dev_and_generation,
+				      u64 size, u64 length_and_row)
+{
+	file->inode = key_of(ino, dev_and_generation);
+	file->size = size;
+	return count_at(file, length_and_row & 0xffff, length_and_row >> 16 & 0xffff);
 }
 
 /*
@@ -64,29 +96,36 @@ static __always_inline void count_missed(struct counters *c, struct thread_state
 }
 
 /* The read that the remembered pages belong to ended without asking for them, or never came. */
-static __always_inline void forget_deferred(struct counters *c, struct thread_state *thread)
+__noinline int forget_deferred(u32 component)
 {
+	struct thread_state *thread = THREAD_STATE(threads, current_task(), false);
+	struct counters *c = counters_of(component);
 	u64 pages = 0;
 
+	if (!thread || !c)
+		return 0;
 	for (u32 i = 0; i < RANGES_MAX; i++) {
 		if (i >= thread->range_count)
 			break;
 		pages += thread->range[i].end - thread->range[i].begin;
 	}
 	thread->range_count = 0;
-	if (pages)
-		ADD(c, pages_readahead, pages);
+	ADD(c, pages_readahead, pages);
+	return 0;
 }
 
 /*
  * Sorts the remembered pages: those within [first, last] were missed, those behind it up to
  * `keep_to` are still to be sorted, the others are readahead.
  */
-static __always_inline void settle_deferred(struct counters *c, struct thread_state *thread,
-					    u64 first, u64 last, u64 keep_to, u64 read_id)
+__noinline int settle_deferred(u32 component, u64 first, u64 last, u64 keep_to, u64 read_id)
 {
+	struct thread_state *thread = THREAD_STATE(threads, current_task(), false);
+	struct counters *c = counters_of(component);
 	u64 missed = 0, readahead = 0, kept = 0;
 
+	if (!thread || !c)
+		return 0;
 	for (u32 i = 0; i < RANGES_MAX; i++) {
 		if (i >= thread->range_count)
 			break;
@@ -108,8 +147,8 @@ static __always_inline void settle_deferred(struct counters *c, struct thread_st
 		thread->range_count = 0;
 	if (missed)
 		count_missed(c, thread, missed, read_id);
-	if (readahead)
-		ADD(c, pages_readahead, readahead);
+	ADD(c, pages_readahead, readahead);
+	return 0;
 }
 
 /* Remembers pages added for a file by a call. */
@@ -118,11 +157,11 @@ static __always_inline void defer(const struct subject *file, struct thread_stat
 {
 	u64 n = thread->range_count;
 
-	if (n > 0 && (thread->ranges_mapping != file->mapping || thread->ranges_call != call)) {
-		forget_deferred(file->c, thread);
+	if (n > 0 && (thread->ranges_file != file_id(file) || thread->ranges_call != call)) {
+		forget_deferred(file->component);
 		n = 0;
 	}
-	thread->ranges_mapping = file->mapping;
+	thread->ranges_file = file_id(file);
 	thread->ranges_call = call;
 	if (n > 0 && n <= RANGES_MAX && thread->range[(n - 1) & (RANGES_MAX - 1)].end == begin) {
 		thread->range[(n - 1) & (RANGES_MAX - 1)].end = begin + pages;
@@ -156,20 +195,32 @@ static __always_inline void sort_by_told(const struct subject *file, struct thre
 }
 
 /* Pages added by the running call of the current thread, whose range is not known. */
-static __always_inline void count_deferred_add(const struct subject *file, struct task_struct *task,
-					       u64 call, u64 index, u64 pages)
+static __always_inline void defer_add(const struct subject *file, u64 call, u64 index, u64 pages)
 {
+	struct task_struct *task = current_task();
 	struct thread_state *thread = THREAD_STATE(threads, task, true);
 
 	if (!thread) {
 		ADD(file->c, pages_readahead, pages);
 		ADD(file->c, pages_unsorted, pages);
 		ADD(file->c, events_without_state, 1);
-	} else if (thread->told_mapping == file->mapping) {
+	} else if (thread->told_file == file_id(file)) {
 		sort_by_told(file, thread, call, index, pages, read_id_of(task));
 	} else {
 		defer(file, thread, call, index, pages);
 	}
+}
+
+/* For pages added by what is no call that copies. */
+#define NO_CALL 0
+
+__noinline int count_deferred_add(PART_PARAMETERS)
+{
+	struct subject file = {};
+
+	if (PART_FILE(&file))
+		defer_add(&file, NO_CALL, at, PART_LENGTH);
+	return 0;
 }
 
 /* Whether the remembered pages belong to this file and call; others are sorted as what they are. */
@@ -178,9 +229,9 @@ static __always_inline bool has_deferred(const struct subject *file, struct thre
 {
 	if (!thread->range_count)
 		return false;
-	if (thread->ranges_mapping == file->mapping && thread->ranges_call == call)
+	if (thread->ranges_file == file_id(file) && thread->ranges_call == call)
 		return true;
-	forget_deferred(file->c, thread);
+	forget_deferred(file->component);
 	return false;
 }
 

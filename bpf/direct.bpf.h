@@ -62,7 +62,7 @@ static __always_inline void direct_ends(u32 target, struct task_struct *task,
 	struct subject file = {};
 
 	thread->direct_iocb = 0;
-	if (bytes && subject_of(target, inode, (u64)BPF_CORE_READ(inode, i_mapping), &file))
+	if (bytes && subject_of(target, inode, &file))
 		ADD(file.c, direct_bytes, bytes);
 }
 
@@ -127,7 +127,7 @@ static __always_inline int direct_function_begins(struct kiocb *iocb, const stru
 		return direct_begins(iocb, iter);
 	if (!target || !is_read(iter) || pos >= end)
 		return 0;
-	if (subject_of(target, inode, (u64)BPF_CORE_READ(inode, i_mapping), &file))
+	if (subject_of(target, inode, &file))
 		ADD(file.c, direct_bytes, MIN(BPF_CORE_READ(iter, count), end - pos));
 	return 0;
 }

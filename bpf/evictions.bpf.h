@@ -54,7 +54,7 @@ int on_delete(u64 *ctx)
 		if (is_hint(nr)) {
 			ADD(c, pages_evicted_hint, pages);
 			if (target)
-				hint_dropped(target - 1, task, nr, &key, index, pages);
+				hint_dropped(key.ino, inode_tail(&key), index, pages, target - 1);
 		} else if (is_truncation(nr) || BPF_CORE_READ(inode, i_nlink) == 0) {
 			ADD(c, pages_evicted_truncate, pages);
 		} else {

@@ -21,6 +21,33 @@
  */
 #define DIRECTORY_LEVELS_MAX 12
 
+/*
+ * An address as the number that a function of its own takes: to the verifier it is a pointer
+ * otherwise, which 5.10 lets no such function have.
+ */
+static __always_inline u64 address_of(const void *object)
+{
+	u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &object);
+	return address;
+}
+
+/* An inode key in two numbers: its ino, and this. */
+static __always_inline u64 inode_tail(const struct inode_key *key)
+{
+	return (u64)key->dev << 32 | key->generation;
+}
+
+static __always_inline struct inode_key key_of(u64 ino, u64 dev_and_generation)
+{
+	return (struct inode_key){
+		.ino = ino,
+		.dev = dev_and_generation >> 32,
+		.generation = dev_and_generation,
+	};
+}
+
 /* Identity of a file; false for block devices and the like. */
 static __always_inline bool regular_file(struct inode *inode, struct inode_key *key)
 {
@@ -61,30 +88,39 @@ static __always_inline u32 *kind_of_file(const void *name)
 	kind = bpf_map_lookup_elem(&names, &key);
 	if (kind)
 		return kind;
+		/* Without a branch, which would double the work of the verifier each time. */
 #pragma unroll
 	for (u32 i = 1; i < NAME_BYTES; i++) {
-		if (key.text[i] == '.')
-			dot = i;
+		/* 1 or 0. */
+		u32 differs = ((u8)(key.text[i] ^ '.') + 255u) >> 8;
+
+		dot += (i - dot) * (1 - differs);
 	}
 	return dot ? kind_by_name(NAME_IS_EXTENSION, name + dot) : NULL;
 }
+
+/* A class as one number, which is what a function of its own can return. */
+union class_word {
+	struct inode_class class;
+	u64 word;
+};
 
 /*
  * Looks for the file's component; not found is an answer too, until the directories change.
  * @identity: whose file it is where that does not tell
  */
-static __always_inline struct inode_class resolve(struct inode *inode, u32 dev, u32 identity)
+__noinline u64 resolve(u64 inode, u32 dev, u32 identity)
 {
-	struct inode_class class = { .component = identity,
-				     .identity = identity,
-				     .epoch = control.epoch };
-	const void *alias = BPF_CORE_READ(inode, i_dentry.first);
+	union class_word found = {
+		.class = { .component = identity, .identity = identity, .epoch = control.epoch }
+	};
+	const void *alias = BPF_CORE_READ((struct inode *)inode, i_dentry.first);
 	struct directory_class *known;
 	u32 *kind, kind_value = 0;
 	bool by_directory = false;
 
 	if (!alias || !on_known_device(dev))
-		return class;
+		return found.word;
 
 	struct dentry *dentry = (struct dentry *)(alias - dentry_alias_offset());
 
@@ -103,9 +139,9 @@ static __always_inline struct inode_class resolve(struct inode *inode, u32 dev, 
 
 		known = bpf_map_lookup_elem(&directories, &key);
 		if (known) {
-			class.component = known->base + (kind_value & (FILE_KINDS - 1));
-			class.identity = known->identity;
-			class.found = true;
+			found.class.component = known->base + (kind_value & (FILE_KINDS - 1));
+			found.class.identity = known->identity;
+			found.class.found = true;
 			break;
 		}
 		/* A directory's name says more than that of the file: sidx/0001/primary.bin is an
@@ -118,7 +154,7 @@ static __always_inline struct inode_class resolve(struct inode *inode, u32 dev, 
 			by_directory = true;
 		}
 	}
-	return class;
+	return found.word;
 }
 
 static __always_inline bool is_current(const struct inode_class *class)
@@ -127,21 +163,30 @@ static __always_inline bool is_current(const struct inode_class *class)
 }
 
 /* Class of a file that a target touches; a file seen for the first time is remembered. */
+__noinline u64 find_class(u64 inode, u64 ino, u64 dev_and_generation, u32 identity)
+{
+	struct inode_key key = key_of(ino, dev_and_generation);
+	struct inode_class *known = bpf_map_lookup_elem(&inodes, &key);
+	union class_word class;
+
+	if (known) {
+		class.class = *known;
+		if (is_current(&class.class))
+			return class.word;
+		identity = class.class.identity;
+	}
+	class.word = resolve(inode, key.dev, identity);
+	bpf_map_update_elem(&inodes, &key, &class, BPF_ANY);
+	return class.word;
+}
+
 static __always_inline struct inode_class class_in_lru(struct inode *inode,
 						       const struct inode_key *key, u32 identity)
 {
-	struct inode_class *known = bpf_map_lookup_elem(&inodes, key);
+	union class_word class = { .word = find_class(address_of(inode), key->ino, inode_tail(key),
+						      identity) };
 
-	if (known) {
-		if (is_current(known))
-			return *known;
-		identity = known->identity;
-	}
-
-	struct inode_class fresh = resolve(inode, key->dev, identity);
-
-	bpf_map_update_elem(&inodes, key, &fresh, BPF_ANY);
-	return fresh;
+	return class.class;
 }
 
 static __always_inline struct inode_class class_of(struct inode *inode, const struct inode_key *key,
@@ -176,9 +221,9 @@ static __always_inline struct inode_class class_of(struct inode *inode, const st
  * Where a target's own doing is counted: under the component of its file; under its unknown files
  * where the file is not its own.
  */
-static __always_inline struct counters *counters_for(struct inode_class class, u32 identity)
+static __always_inline u32 component_for(struct inode_class class, u32 identity)
 {
-	return counters_of(class.identity == identity ? class.component : identity);
+	return class.identity == identity ? class.component : identity;
 }
 
 /*
@@ -196,7 +241,10 @@ static __always_inline bool class_if_ours(struct inode *inode, const struct inod
 	}
 	if (!on_known_device(key->dev))
 		return false;
-	*class = resolve(inode, key->dev, 0);
+
+	union class_word found = { .word = resolve(address_of(inode), key->dev, 0) };
+
+	*class = found.class;
 	return class->found;
 }
 

@@ -8,6 +8,7 @@
 #ifndef HINTS_BPF_H
 #define HINTS_BPF_H
 
+#include "deferred.bpf.h"
 #include "kernel_types.h"
 #include "maps.bpf.h"
 #include "syscalls.bpf.h"
@@ -100,8 +101,9 @@ static __always_inline int running_advice(struct task_struct *task, long nr)
 	return -1;
 }
 
-/* Bits of one word of a chunk that the pages [first, last] of the chunk cover. */
-static __always_inline u64 word_mask(u32 word, u32 first, u32 last)
+/* Bits of one word of a chunk that the pages [first, last] of the chunk cover. Its branches would
+ * multiply those of the loops. */
+__noinline u64 word_mask(u32 word, u32 first, u32 last)
 {
 	u32 begin = word * 64;
 	u64 mask = ~0ull;
@@ -180,16 +182,18 @@ static __always_inline void remember_effect(struct task_struct *task, long nr, u
 }
 
 /* A target's WILLNEED has loaded pages. */
-static __always_inline void hint_loaded(u32 identity, struct task_struct *task, long nr,
-					const struct inode_key *inode, u64 index, u64 pages)
+__noinline int hint_loaded(u64 ino, u64 dev_and_generation, u64 index, u64 pages, u32 identity)
 {
+	struct inode_key inode = key_of(ino, dev_and_generation);
+	struct task_struct *task = current_task();
+	long nr = syscall_nr(task);
 	struct hints *h = hints_of(identity, ADVICE_willneed);
 
 	if (!h || running_advice(task, nr) != ADVICE_willneed)
-		return;
+		return 0;
 	ADD_HINT(h, pages_affected, pages);
 	remember_effect(task, nr, pages);
-	mark(&prefetched, inode, index, pages);
+	mark(&prefetched, &inode, index, pages);
 	if (nr == NR_fadvise64 || nr == NR_readahead) {
 		struct pt_regs *regs = user_regs(task);
 		u64 offset = REGS_READ(regs, REG_ARG2), length = REGS_READ(regs, REG_ARG3);
@@ -200,65 +204,76 @@ static __always_inline void hint_loaded(u32 identity, struct task_struct *task, 
 			.time_ns = bpf_ktime_get_ns(),
 		};
 
-		bpf_map_update_elem(&asked, inode, &range, BPF_ANY);
+		bpf_map_update_elem(&asked, &inode, &range, BPF_ANY);
 	}
 	control.prefetching = 1;
+	return 0;
 }
 
 /* A target's DONTNEED has dropped pages. */
-static __always_inline void hint_dropped(u32 identity, struct task_struct *task, long nr,
-					 const struct inode_key *inode, u64 index, u64 pages)
+__noinline int hint_dropped(u64 ino, u64 dev_and_generation, u64 index, u64 pages, u32 identity)
 {
+	struct inode_key inode = key_of(ino, dev_and_generation);
+	struct task_struct *task = current_task();
+	long nr = syscall_nr(task);
 	struct hints *h = hints_of(identity, ADVICE_dontneed);
 
 	if (!h || running_advice(task, nr) != ADVICE_dontneed)
-		return;
+		return 0;
 	ADD_HINT(h, pages_affected, pages);
 	remember_effect(task, nr, pages);
-	mark(&dropped, inode, index, pages);
+	mark(&dropped, &inode, index, pages);
 	/* What is dropped again is no longer asked for. */
 	if (control.prefetching)
-		bpf_map_delete_elem(&asked, inode);
+		bpf_map_delete_elem(&asked, &inode);
 	control.dropping = 1;
+	return 0;
 }
 
-/* Pages [begin, end) were missed by a read or a fault. */
-static __always_inline void hints_at_miss(u32 identity, struct counters *c,
-					  const struct inode_key *inode, u64 begin, u64 end)
+/*
+ * Pages [begin, end) were missed by a read or a fault. A function of its own, like others that are
+ * rare: deferred.bpf.h says why.
+ * @row: component and identity, as a part has them
+ */
+__noinline int look_for_hints(u64 ino, u64 dev_and_generation, u64 begin, u64 end, u32 row)
 {
-	if (control.dropping) {
-		struct hints *h = hints_of(identity, ADVICE_dontneed);
-		u64 pages = take_marks(&dropped, inode, begin, end - 1, REFAULT_WINDOW_NS);
+	struct inode_key inode = key_of(ino, dev_and_generation);
+	u32 identity = row >> 16;
 
-		if (pages && h) {
+	if (control.dropping) {
+		struct counters *c = counters_of(row & 0xffff);
+		struct hints *h = hints_of(identity, ADVICE_dontneed);
+		u64 pages = take_marks(&dropped, &inode, begin, end - 1, REFAULT_WINDOW_NS);
+
+		if (pages && h && c) {
 			ADD_HINT(h, pages_refaulted, pages);
 			ADD(c, pages_refaulted, pages);
 		}
 	}
 	if (control.prefetching) {
 		struct hints *h = hints_of(identity, ADVICE_willneed);
-		struct asked_range *range = bpf_map_lookup_elem(&asked, inode);
+		struct asked_range *range = bpf_map_lookup_elem(&asked, &inode);
 
 		if (!h || !range || bpf_ktime_get_ns() - range->time_ns > REFAULT_WINDOW_NS)
-			return;
+			return 0;
 		begin = MAX(begin, range->begin);
 		end = MIN(end, range->end + (range->end != ~0ull));
 		if (begin < end)
 			ADD_HINT(h, pages_late, end - begin);
 	}
+	return 0;
 }
 
-/*
- * Not inlined, and with numbers for arguments, which 5.10 asks for: so the verifier looks at it
- * once for a program and not once for each way there (55 000 instructions less of 90 000).
- */
-__noinline int take_used(u32 identity, u64 ino, u64 dev_and_generation, u64 first, u64 last)
+static __always_inline void hints_at_miss(const struct subject *file, u64 begin, u64 end)
 {
-	struct inode_key inode = {
-		.ino = ino,
-		.dev = dev_and_generation >> 32,
-		.generation = dev_and_generation,
-	};
+	if (control.dropping || control.prefetching)
+		look_for_hints(file->inode.ino, inode_tail(&file->inode), begin, end,
+			       (u32)file->identity << 16 | file->component);
+}
+
+__noinline int take_used(u64 ino, u64 dev_and_generation, u64 first, u64 last, u32 identity)
+{
+	struct inode_key inode = key_of(ino, dev_and_generation);
 	struct hints *h = hints_of(identity, ADVICE_willneed);
 	u64 used = 0;
 
@@ -274,27 +289,29 @@ __noinline int take_used(u32 identity, u64 ino, u64 dev_and_generation, u64 firs
 }
 
 /* Pages [first, last] were read: those that a WILLNEED had loaded were of use. */
-static __always_inline void hints_at_read(u32 identity, const struct inode_key *inode, u64 first,
-					  u64 last)
+static __always_inline void hints_at_read(const struct subject *file, u64 first, u64 last)
 {
 	if (control.prefetching)
-		take_used(identity, inode->ino, (u64)inode->dev << 32 | inode->generation, first,
-			  last);
+		take_used(file->inode.ino, inode_tail(&file->inode), first, last, file->identity);
 }
 
 /* Pages of a folio have left: those that a WILLNEED had loaded and nobody read were wasted. */
+__noinline int take_wasted(u64 ino, u64 dev_and_generation, u64 index, u64 pages, u32 identity)
+{
+	struct inode_key inode = key_of(ino, dev_and_generation);
+	struct hints *h = hints_of(identity, ADVICE_willneed);
+	u64 wasted = take_marks(&prefetched, &inode, index, index + pages - 1, 0);
+
+	if (h && wasted)
+		ADD_HINT(h, pages_wasted, wasted);
+	return 0;
+}
+
 static __always_inline void hints_at_eviction(u32 identity, const struct inode_key *inode,
 					      u64 index, u64 pages)
 {
-	struct hints *h;
-	u64 wasted;
-
-	if (!control.prefetching)
-		return;
-	h = hints_of(identity, ADVICE_willneed);
-	wasted = take_marks(&prefetched, inode, index, index + pages - 1, 0);
-	if (h && wasted)
-		ADD_HINT(h, pages_wasted, wasted);
+	if (control.prefetching)
+		take_wasted(inode->ino, inode_tail(inode), index, pages, identity);
 }
 
 #endif /* HINTS_BPF_H */

@@ -93,7 +93,7 @@ struct page_range {
 /* What a thread of the target must remember between two events of one read. */
 struct thread_state {
 	/* The batch seen last: identity of its read, and where it began. */
-	u64 mapping;
+	u64 file;
 	u64 index;
 	u64 last_index;
 	u64 read_id;
@@ -104,7 +104,7 @@ struct thread_state {
 	u64 copy_end;
 	/* What a read has said when it began that it asks for, in pages, and whether it will not
 	 * ask for more. */
-	u64 told_mapping;
+	u64 told_file;
 	u64 told_begin;
 	u64 told_end;
 	u64 told_all;
@@ -113,7 +113,7 @@ struct thread_state {
 	u64 direct_begin;
 	/* Pages added by a read of which is not known yet how far it will come; `ranges_call` tells
 	 * the calls that copy apart. */
-	u64 ranges_mapping;
+	u64 ranges_file;
 	u64 ranges_call;
 	u64 range_count;
 	struct page_range range[RANGES_MAX];
@@ -232,21 +232,29 @@ static __always_inline bool is_counting(void)
 	return !control.orphaned;
 }
 
-/* Identity + 1 of a process that has a slot; 0 for any other. */
-static __always_inline u32 slot_identity(u32 tgid)
+/* The same as below, where a few targets have the same place. */
+__noinline u32 search_slots(u32 tgid)
 {
-	if (!(control.filter >> (tgid & 63) & 1))
-		return 0;
 	for (u32 i = 0; i < TARGETS_MAX; i++) {
-		if (i >= control.slots_used)
-			return 0;
-
 		u32 slot = control.slot[i];
 
 		if (SLOT_TGID(slot) == tgid)
 			return slot >> SLOT_TGID_BITS;
 	}
 	return 0;
+}
+
+/* Identity + 1 of a process that has a slot; 0 for any other. */
+static __always_inline u32 slot_identity(u32 tgid)
+{
+	u32 place = control.place[PLACE_OF(tgid)], slot;
+
+	if (!place)
+		return 0;
+	if (place == PLACE_SHARED)
+		return search_slots(tgid);
+	slot = control.slot[(place - 1) & (TARGETS_MAX - 1)];
+	return SLOT_TGID(slot) == tgid ? slot >> SLOT_TGID_BITS : 0;
 }
 
 /* Identity + 1 of a process whose events are to be counted now; 0 for any other. */

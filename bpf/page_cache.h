@@ -177,6 +177,11 @@ _Static_assert(LATENCY_VALUES <= LATENCY_SLOTS, "the latency buckets outgrew the
 #define SLOT_TGID(slot)		((slot) & ((1u << SLOT_TGID_BITS) - 1))
 #define SLOT_OF(tgid, identity) ((tgid) | ((identity) + 1u) << SLOT_TGID_BITS)
 
+/* Where the slot of a process is found at once. */
+#define PLACES	       256
+#define PLACE_OF(tgid) ((tgid) & (PLACES - 1))
+#define PLACE_SHARED   (TARGETS_MAX + 1)
+
 /* Who is counted from his execve on: the first entry that matches says under which identity. */
 struct exec_entry {
 	/* Of the process, or of one of the cgroups above its own; 0: any. */
@@ -215,10 +220,6 @@ struct control {
 	unsigned int orphaned;
 	unsigned int looked;
 	unsigned int reserved_pins;
-	/* Bit (tgid & 63) is set for every slot below: turns everybody else away with one test. */
-	unsigned long long filter;
-	/* Slots from here on are free. */
-	unsigned int slots_used;
 	/* Raised when directories are added: files of unknown component are looked at again. */
 	unsigned int epoch;
 	/* Raised once a tick: tells the intervals of distinct tasks apart. */
@@ -233,15 +234,17 @@ struct control {
 	unsigned int count_records;
 	/* Raised whenever reads begin to be timed. */
 	unsigned int timing;
-	unsigned int also_reserved;
 	unsigned int device[DEVICES_MAX];
 	struct exec_entry exec[EXEC_ENTRIES_MAX];
+	/* By PLACE_OF(tgid): 1 + the only slot that such a process may have, PLACE_SHARED where it
+	 * may have any of them, or 0: none. */
+	unsigned int place[PLACES];
 	unsigned int slot[TARGETS_MAX];
 	/* Monotonic time at which a program took the slot; 0 where user space did. */
 	unsigned long long taken_ns[TARGETS_MAX];
 };
 _Static_assert(sizeof(struct control) ==
-		       72 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 12 * TARGETS_MAX,
+		       56 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 4 * PLACES + 12 * TARGETS_MAX,
 	       "struct control has a hole");
 
 /* Fixed when the programs are loaded: the verifier removes what it switches off. */

@@ -24,7 +24,7 @@ static __always_inline void count_read(const struct subject *file, u64 first, u6
 	ADD(file->c, reads, 1);
 	ADD(file->c, pages_requested, last - first + 1);
 	ADD(file->c, read_bytes, bytes);
-	hints_at_read(file->identity, &file->inode, first, last);
+	hints_at_read(file, first, last);
 }
 
 /* Sorts the pages of an add by the range of the running read, clamped to the end of the file. */
@@ -47,7 +47,7 @@ static __always_inline void count_read_add(const struct subject *file, struct ta
 			ADD(file->c, pages_missed, missed);
 			ADD(file->c, events_without_state, 1);
 		}
-		hints_at_miss(file->identity, file->c, &file->inode, begin, end);
+		hints_at_miss(file, begin, end);
 	}
 	if (pages > missed)
 		ADD(file->c, pages_readahead, pages - missed);
@@ -56,7 +56,39 @@ static __always_inline void count_read_add(const struct subject *file, struct ta
 static __always_inline void count_fault(const struct subject *file, u64 index, u64 pages)
 {
 	ADD(file->c, pages_faulted, pages);
-	hints_at_miss(file->identity, file->c, &file->inode, index, index + pages);
+	hints_at_miss(file, index, index + pages);
+}
+
+/* Pages added by a read of io_uring, of itself or of a worker. */
+__noinline int count_uring_add(PART_PARAMETERS)
+{
+	struct task_struct *task = current_task();
+	struct uring_read read = {};
+	struct subject file = {};
+
+	if (!PART_FILE(&file))
+		return 0;
+	if (uring_read_of(&file, task, syscall_nr(task), &read))
+		count_read_add(&file, task, at, PART_LENGTH, &read.range, read.id);
+	else
+		defer_add(&file, NO_CALL, at, PART_LENGTH);
+	return 0;
+}
+
+/* Pages added by a read(2) or one of its kin of the file. */
+__noinline int count_plain_add(PART_PARAMETERS)
+{
+	struct task_struct *task = current_task();
+	struct request request = {};
+	struct subject file = {};
+
+	if (!PART_FILE(&file))
+		return 0;
+	if (read_request(task, syscall_nr(task), &request) && request.count)
+		count_read_add(&file, task, at, PART_LENGTH, &request, read_id_of(task));
+	else
+		defer_add(&file, NO_CALL, at, PART_LENGTH);
+	return 0;
 }
 
 /*
@@ -67,35 +99,27 @@ static __always_inline void count_fault(const struct subject *file, u64 index, u
 static __always_inline void count_add(const struct subject *file, struct task_struct *task, long nr,
 				      u64 index, u64 pages, bool is_file)
 {
-	struct request request = {};
-
 	ADD(file->c, pages_added, pages);
 	if (is_plain_read(nr)) {
 		if (!is_file)
 			count_fault(file, index, pages);
 		else if (is_nowait(task, nr))
 			ADD(file->c, pages_prefetched, pages);
-		else if (read_request(task, nr, &request) && request.count)
-			count_read_add(file, task, index, pages, &request, read_id_of(task));
 		else
-			count_deferred_add(file, task, NO_CALL, index, pages);
+			count_plain_add(PART_OF(file, index, pages));
 	} else if (is_copy(nr)) {
 		if (is_file)
-			count_copied_add(file, task, nr, index, pages);
+			count_copied_add(PART_OF(file, index, pages));
 		else
 			ADD(file->c, pages_written, pages);
 	} else if (is_uring(nr)) {
-		struct uring_read read = {};
-
-		if (uring_read_of(file, task, nr, &read))
-			count_read_add(file, task, index, pages, &read.range, read.id);
-		else
-			count_deferred_add(file, task, NO_CALL, index, pages);
+		count_uring_add(PART_OF(file, index, pages));
 	} else if (nr == NR_execve || nr == NR_execveat) {
-		count_deferred_add(file, task, NO_CALL, index, pages);
+		count_deferred_add(PART_OF(file, index, pages));
 	} else if (is_hint(nr)) {
 		ADD(file->c, pages_prefetched, pages);
-		hint_loaded(file->identity, task, nr, &file->inode, index, pages);
+		hint_loaded(file->inode.ino, inode_tail(&file->inode), index, pages,
+			    file->identity);
 	} else if (is_fault(nr) || (is_write(nr) && !is_file)) {
 		count_fault(file, index, pages);
 	} else {
@@ -124,7 +148,7 @@ int on_add(u64 *ctx)
 	struct subject file = {};
 	long nr = syscall_nr(task);
 
-	if (subject_of(target, BPF_CORE_READ(mapping, host), (u64)mapping, &file))
+	if (subject_of(target, BPF_CORE_READ(mapping, host), &file))
 		count_add(&file, task, nr, folio_index(folio), folio_pages(folio),
 			  names_file(nr) && file_uses(syscall_file(task, nr), mapping));
 	return 0;

@@ -10,34 +10,45 @@
 
 #include "reads.bpf.h"
 
-static __always_inline void count_buffered_read(u32 target, struct file *open, u64 pos, u64 end)
+/* A portion of a call that copies, or of a read of io_uring; 0 where it is neither. */
+__noinline int count_part(PART_PARAMETERS)
 {
-	struct address_space *mapping = BPF_CORE_READ(open, f_mapping);
 	struct task_struct *task = current_task();
 	long nr = syscall_nr(task);
 	struct portion portion = {
-		.index = pos >> PAGE_SHIFT,
-		.end = end,
+		.index = at >> PAGE_SHIFT,
+		.end = at + PART_LENGTH,
 		.read_id = read_id_of(task),
 	};
 	struct uring_read read = {};
 	struct subject file = {};
 
-	if (end <= pos || !subject_of(target, BPF_CORE_READ(mapping, host), (u64)mapping, &file))
-		return;
-	if (copy_request(task, nr, &read.range) && pos >= read.range.pos) {
+	if (!PART_FILE(&file))
+		return 1;
+	if (copy_request(task, nr, &read.range) && at >= read.range.pos) {
 		portion.is_last = copy_pipe(task, nr) != NULL;
-		count_portion(&file, task, &read.range, &portion);
-		return;
-	}
-	if (uring_read_of(&file, task, nr, &read) && pos >= read.range.pos &&
-	    pos < read.range.pos + read.range.count) {
+	} else if (uring_read_of(&file, task, nr, &read) && at >= read.range.pos &&
+		   at < read.range.pos + read.range.count) {
 		portion.read_id = read.id;
 		/* A worker waits, and so needs only one try. */
 		portion.is_retried = nr == NR_io_uring_enter;
-		count_portion(&file, task, &read.range, &portion);
-		return;
+	} else {
+		return 0;
 	}
+	count_portion(&file, task, &read.range, &portion);
+	return 1;
+}
+
+/* Bytes [pos, end) of a file are read at once. */
+static __always_inline void count_buffered_read(u32 target, struct inode *inode, u64 pos, u64 end)
+{
+	struct task_struct *task = current_task();
+	struct subject file = {};
+
+	if (end <= pos || !subject_of(target, inode, &file))
+		return;
+	if (!is_plain_read(syscall_nr(task)) && count_part(PART_OF(&file, pos, end - pos)))
+		return;
 
 	struct thread_state *thread = THREAD_STATE(threads, task, false);
 	u64 first = pos >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
@@ -45,8 +56,13 @@ static __always_inline void count_buffered_read(u32 target, struct file *open, u
 	count_read(&file, first, last, end - pos);
 	if (thread && has_deferred(&file, thread, NO_CALL)) {
 		thread->missed_read = 0;
-		settle_deferred(file.c, thread, first, last, 0, read_id_of(task));
+		settle_deferred(file.component, first, last, 0, read_id_of(task));
 	}
+}
+
+static __always_inline struct inode *inode_of(const struct file *file)
+{
+	return BPF_CORE_READ(file, f_mapping, host);
 }
 
 /* (iocb, iter, already read) = bytes, those already read included. */
@@ -61,7 +77,8 @@ static __always_inline int on_read_exit(struct kiocb *iocb, long already, long r
 	u64 end = BPF_CORE_READ(iocb, ki_pos);
 
 	if (bytes > 0)
-		count_buffered_read(target, BPF_CORE_READ(iocb, ki_filp), end - bytes, end);
+		count_buffered_read(target, inode_of(BPF_CORE_READ(iocb, ki_filp)), end - bytes,
+				    end);
 	return 0;
 }
 
@@ -81,44 +98,41 @@ int on_buffered_read_exit(u64 *ctx)
  * A read of `count` bytes that begins, into a pipe or elsewhere. Its adds come later, and where the
  * registers do not tell them its range, this does.
  */
-static __always_inline void count_beginning(u32 target, struct task_struct *task, struct file *file,
-					    u64 pos, u64 count, const struct pipe_inode_info *pipe)
+static __always_inline void count_beginning(u32 target, struct inode *inode, u64 pos, u64 count)
 {
-	struct address_space *mapping = BPF_CORE_READ(file, f_mapping);
-	u64 size = BPF_CORE_READ(mapping, host, i_size), end;
+	struct task_struct *task = current_task();
+	long nr = syscall_nr(task);
+	const struct pipe_inode_info *pipe = is_copy(nr) ? copy_pipe(task, nr) : NULL;
+	u64 size = BPF_CORE_READ(inode, i_size), end;
 	struct thread_state *thread;
+	struct subject file = {};
 
 	/* Each page takes a slot, also the first one of which only the end is wanted. */
 	if (pipe)
 		count = MIN(count, ((u64)slots_left(pipe) << PAGE_SHIFT) -
 					   (pos & ((1 << PAGE_SHIFT) - 1)));
 	end = MIN(pos + count, size);
-	count_buffered_read(target, file, pos, end);
-	if (is_plain_read(syscall_nr(task)))
+	count_buffered_read(target, inode, pos, end);
+	if (is_plain_read(nr) || !regular_file(inode, &file.inode))
 		return;
 	thread = THREAD_STATE(threads, task, true);
 	if (!thread)
 		return;
-	if (!is_copy(syscall_nr(task)))
+	if (!is_copy(nr))
 		thread->missed_read = 0;
-	thread->told_mapping = (u64)mapping;
+	thread->told_file = file_id(&file);
 	thread->told_begin = pos >> PAGE_SHIFT;
 	thread->told_end = (end + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
-	thread->told_all = pipe || !is_copy(syscall_nr(task));
+	thread->told_all = pipe || !is_copy(nr);
 }
 
 static __always_inline int on_read_entry(struct kiocb *iocb, struct iov_iter *iter)
 {
 	u32 target = target_identity(current_tgid());
 
-	if (!target)
-		return 0;
-
-	struct task_struct *task = current_task();
-	long nr = syscall_nr(task);
-
-	count_beginning(target, task, BPF_CORE_READ(iocb, ki_filp), BPF_CORE_READ(iocb, ki_pos),
-			BPF_CORE_READ(iter, count), is_copy(nr) ? copy_pipe(task, nr) : NULL);
+	if (target)
+		count_beginning(target, inode_of(BPF_CORE_READ(iocb, ki_filp)),
+				BPF_CORE_READ(iocb, ki_pos), BPF_CORE_READ(iter, count));
 	return 0;
 }
 
@@ -148,22 +162,20 @@ int on_splice_exit(u64 *ctx)
 	if (!target || bytes <= 0)
 		return 0;
 	bpf_probe_read_kernel(&end, sizeof(end), (const void *)ctx[1]);
-	count_buffered_read(target, (struct file *)ctx[0], end - bytes, end);
+	count_buffered_read(target, inode_of((struct file *)ctx[0]), end - bytes, end);
 	return 0;
 }
 
 SEC("kprobe/filemap_splice_read")
 int on_splice_entry(struct pt_regs *ctx)
 {
-	struct task_struct *task = current_task();
 	u32 target = target_identity(current_tgid());
 	u64 pos = 0;
 
 	if (!target)
 		return 0;
 	bpf_probe_read_kernel(&pos, sizeof(pos), (const void *)ctx->REG_PARAM2);
-	count_beginning(target, task, (struct file *)ctx->REG_PARAM1, pos, ctx->REG_PARAM4,
-			copy_pipe(task, syscall_nr(task)));
+	count_beginning(target, inode_of((struct file *)ctx->REG_PARAM1), pos, ctx->REG_PARAM4);
 	return 0;
 }
 

@@ -19,25 +19,6 @@ extern void *bpf_rdonly_cast(const void *object, u32 type_id) __ksym __weak;
 #define TYPED(type, address) \
 	((struct type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct type)))
 
-/*
- * As read_request(), with what 6.12 has for certain, and with the usual call first and one fetch of
- * its registers: 20 ns less of 145 (measured).
- */
-static __always_inline bool request_of(struct task_struct *task, struct request *request)
-{
-	if (task->flags & (PF_IO_WORKER | PF_KTHREAD))
-		return false;
-
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	long nr = (int)regs->REG_SYSCALL;
-
-	if (nr != NR_pread64)
-		return read_request(task, nr, request);
-	request->pos = regs->REG_ARG4;
-	request->count = regs->REG_ARG3;
-	return true;
-}
-
 /* A batch of a call that copies; false where it is none, or not one for the file that is copied. */
 static __always_inline bool count_copied_batch(const struct subject *file, struct task_struct *task,
 					       u64 index, u64 last_index)
@@ -68,81 +49,124 @@ static __always_inline bool count_copied_batch(const struct subject *file, struc
 	return true;
 }
 
-static __always_inline bool is_request_of(const struct request *request, u64 index, u64 last_index)
+/*
+ * A batch of a read.
+ * @request: what the read asks for; NULL where that is not known
+ */
+static __always_inline void count_batch_of(const struct subject *file, struct task_struct *task,
+					   u64 index, u64 last_index, const struct request *request,
+					   u64 read_id)
 {
-	return (request->pos + request->count - 1) >> PAGE_SHIFT == last_index &&
-	       request->pos >> PAGE_SHIFT <= index;
-}
-
-static __always_inline void count_batch(const struct subject *file, struct task_struct *task,
-					u64 index, u64 last_index)
-{
-	struct request request = {};
-	u64 read_id = read_id_of(task);
-	bool known = request_of(task, &request) &&
-		     (request.pos + request.count - 1) >> PAGE_SHIFT == last_index;
-
-	if (!known) {
-		struct uring_read read = {};
-
-		if (count_copied_batch(file, task, index, last_index))
-			return;
-		if (uring_read_of(file, task, syscall_nr(task), &read) &&
-		    is_request_of(&read.range, index, last_index)) {
-			request = read.range;
-			read_id = read.id;
-			known = true;
-		}
-	}
-
-	/* A read of one page has no second batch, and its adds knew its range: no state, the hot
-	 * path. */
-	bool begins = known && request.pos >> PAGE_SHIFT == index;
-	struct thread_state *thread = NULL;
-	u64 first = index;
+	bool begins = request && request->pos >> PAGE_SHIFT == index;
+	struct thread_state *thread = THREAD_STATE(threads, task, true);
 	u64 last = file->size ? MIN(last_index, (file->size - 1) >> PAGE_SHIFT) : 0;
-	u64 bytes = 0;
+	u64 first = index, bytes = 0;
 
-	if (!begins || last_index != index) {
-		thread = THREAD_STATE(threads, task, true);
-		if (!thread) {
-			ADD(file->c, events_without_state, 1);
-			if (!begins)
-				return;
-		}
-	}
 	if (thread) {
 		/* A read of io_uring that is tried again cannot be told from another one with the
 		 * same end. */
-		if (!known && is_uring(syscall_nr(task)))
+		if (!request && is_uring(syscall_nr(task)))
 			read_id = thread->read_id;
 
-		bool continues = !begins && thread->mapping == file->mapping &&
+		bool continues = !begins && thread->file == file_id(file) &&
 				 thread->last_index == last_index && thread->read_id == read_id &&
 				 index > thread->index;
 
-		thread->mapping = file->mapping;
+		thread->file = file_id(file);
 		thread->index = index;
 		thread->last_index = last_index;
 		thread->read_id = read_id;
-		if (!known) {
+		if (!request) {
 			if (!continues)
 				thread->missed_read = 0;
 			if (has_deferred(file, thread, NO_CALL))
-				settle_deferred(file->c, thread, index, last, 0, read_id);
+				settle_deferred(file->component, index, last, 0, read_id);
 		}
 		if (continues)
 			return;
+	} else {
+		ADD(file->c, events_without_state, 1);
+		if (!begins)
+			return;
 	}
-	if (known) {
-		first = MIN(first, request.pos >> PAGE_SHIFT);
-		if (request.pos < file->size)
-			bytes = MIN(request.pos + request.count, file->size) - request.pos;
+	if (request) {
+		first = MIN(first, request->pos >> PAGE_SHIFT);
+		if (request->pos < file->size)
+			bytes = MIN(request->pos + request->count, file->size) - request->pos;
 	} else if (first <= last) {
 		bytes = MIN((last + 1) << PAGE_SHIFT, file->size) - (first << PAGE_SHIFT);
 	}
 	if (first <= last)
 		count_read(file, first, last, bytes);
+}
+
+static __always_inline bool ends_at(const struct request *request, u64 last_index)
+{
+	return (request->pos + request->count - 1) >> PAGE_SHIFT == last_index;
+}
+
+/* Any other batch. */
+__noinline int count_other_batch(PART_PARAMETERS)
+{
+	struct task_struct *task = current_task();
+	u64 last_index = at + PART_LENGTH;
+	struct uring_read read = {};
+	struct subject file = {};
+
+	if (!PART_FILE(&file) || count_copied_batch(&file, task, at, last_index))
+		return 0;
+	if (uring_read_of(&file, task, syscall_nr(task), &read) &&
+	    ends_at(&read.range, last_index) && read.range.pos >> PAGE_SHIFT <= at)
+		count_batch_of(&file, task, at, last_index, &read.range, read.id);
+	else
+		count_batch_of(&file, task, at, last_index, NULL, read_id_of(task));
+	return 0;
+}
+
+/* A batch of a plain read; 0 where it is none of the one that runs. */
+__noinline int count_plain_batch(PART_PARAMETERS)
+{
+	struct task_struct *task = current_task();
+	u64 last_index = at + PART_LENGTH;
+	struct request request = {};
+	struct subject file = {};
+
+	if (!read_request(task, syscall_nr(task), &request) || !ends_at(&request, last_index))
+		return 0;
+	if (PART_FILE(&file))
+		count_batch_of(&file, task, at, last_index, &request, read_id_of(task));
+	return 1;
+}
+
+/*
+ * The hot path: a pread(2) of one page, as a read of one page has no second batch, and its adds
+ * knew its range: no state.
+ */
+static __always_inline bool count_page(const struct subject *file, struct task_struct *task,
+				       u64 index, u64 last_index)
+{
+	if (index != last_index || task->flags & (PF_IO_WORKER | PF_KTHREAD))
+		return false;
+
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	u64 pos = regs->REG_ARG4, end = pos + regs->REG_ARG3;
+
+	if ((int)regs->REG_SYSCALL != NR_pread64 || pos >> PAGE_SHIFT != index ||
+	    (end - 1) >> PAGE_SHIFT != index)
+		return false;
+	if (pos < file->size)
+		count_read(file, index, index, MIN(end, file->size) - pos);
+	return true;
+}
+
+static __always_inline void count_batch(const struct subject *file, struct task_struct *task,
+					u64 index, u64 last_index)
+{
+	u64 length = last_index - index;
+
+	if (!count_page(file, task, index, last_index) &&
+	    !count_plain_batch(PART_OF(file, index, length)))
+		count_other_batch(PART_OF(file, index, length));
 }
 
 SEC("tp_btf/mm_filemap_get_pages")
@@ -168,13 +192,11 @@ int on_get_pages(u64 *ctx)
 			.dev = inode->i_sb->s_dev,
 			.generation = inode->i_generation,
 		},
-		.mapping = (u64)mapping,
 		.size = inode->i_size,
-		.identity = target - 1,
 	};
+	struct inode_class class = class_of(inode, &file.inode, target - 1);
 
-	file.c = counters_for(class_of(inode, &file.inode, file.identity), file.identity);
-	if (file.c)
+	if (count_at(&file, component_for(class, target - 1), target - 1))
 		count_batch(&file, task, ctx[1], ctx[2]);
 	return 0;
 }
@@ -204,11 +226,8 @@ static __always_inline bool subject_by_number(u32 target, struct task_struct *ta
 					      u64 ino, u32 dev, struct subject *file)
 {
 	struct inode *inode = names_file(nr) ? inode_of_syscall(task, nr, ino, dev) : NULL;
-	/* Tells files apart as well as the mapping, which a record does not have. */
-	u64 mapping = ino ^ (u64)dev << 32;
+	u32 identity = target - 1;
 
-	file->mapping = mapping;
-	file->identity = target - 1;
 	if (inode) {
 		if ((inode->i_mode & S_IFMT) != S_IFREG)
 			return false;
@@ -216,9 +235,9 @@ static __always_inline bool subject_by_number(u32 target, struct task_struct *ta
 		file->inode.dev = dev;
 		file->inode.generation = inode->i_generation;
 		file->size = inode->i_size;
-		file->c =
-			counters_for(class_of(inode, &file->inode, file->identity), file->identity);
-		return file->c;
+		return count_at(file,
+				component_for(class_of(inode, &file->inode, identity), identity),
+				identity);
 	}
 
 	struct inode_key key = { .ino = ino, .dev = dev };
@@ -227,9 +246,8 @@ static __always_inline bool subject_by_number(u32 target, struct task_struct *ta
 	if (!known)
 		return false;
 	file->inode = key;
-	file->c = counters_for(*known, file->identity);
 	file->size = ~0ull;
-	return file->c;
+	return count_at(file, component_for(*known, identity), identity);
 }
 
 /* Learns the class of each file to which pages are added, for records without an inode. */

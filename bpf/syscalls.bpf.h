@@ -140,39 +140,39 @@ static __always_inline bool file_uses(struct file *file, const void *mapping)
 
 /* include/uapi/linux/uio.h: UIO_MAXIOV; and how many are looked at in one go. */
 #define IOVECS_MAX  1024
-#define IOVECS_STEP 4
+#define IOVECS_STEP 8
 
-/* Adds up `bytes` of lengths of a user's iovec array; false where it is unreadable. */
-static __always_inline bool add_lengths(u64 address, u32 bytes, u64 *sum)
+/* Sum of the first lengths of a user's iovec array, of at most IOVECS_STEP; -1 where it is
+ * unreadable. */
+__noinline u64 sum_lengths(u64 address, u64 count)
 {
 	struct iovec vector[IOVECS_STEP] = {};
+	u64 sum = 0;
 
-	if (bpf_probe_read_user(vector, bytes, (const void *)address))
-		return false;
+	count = MIN(count, IOVECS_STEP);
+	if (bpf_probe_read_user(vector, count * sizeof(vector[0]), (const void *)address))
+		return -1;
 #pragma unroll
-	for (int k = 0; k < IOVECS_STEP; k++)
-		*sum += vector[k].iov_len;
-	return true;
+	for (u32 i = 0; i < IOVECS_STEP; i++)
+		sum += vector[i].iov_len;
+	return sum;
 }
 
-/*
- * Sum of the lengths of a user's iovec array; 0 where it is unreadable. Not inlined, and the part
- * that fills no step apart, so that the verifier walks through the loop once and in one state.
- */
+/* Sum of the lengths of a user's iovec array; 0 where it is unreadable. */
 __noinline u64 iovec_bytes(u64 address, u64 count)
 {
-	u64 rest = count % IOVECS_STEP, sum = 0;
+	u64 sum = 0;
 
-	for (u32 i = 0; i < IOVECS_MAX / IOVECS_STEP; i++) {
-		if ((i + 1) * IOVECS_STEP > count)
+	for (u32 i = 0; i < IOVECS_MAX; i += IOVECS_STEP) {
+		if (i >= count)
 			break;
-		if (!add_lengths(address + i * IOVECS_STEP * sizeof(struct iovec),
-				 IOVECS_STEP * sizeof(struct iovec), &sum))
+
+		u64 part = sum_lengths(address + i * sizeof(struct iovec), count - i);
+
+		if (part == (u64)-1)
 			return 0;
+		sum += part;
 	}
-	if (!add_lengths(address + (count - rest) * sizeof(struct iovec),
-			 rest * sizeof(struct iovec), &sum))
-		return 0;
 	return sum;
 }
 

@@ -110,6 +110,16 @@ static __always_inline u32 executed_identity(struct task_struct *task)
 	return 0;
 }
 
+/* Lets a process of a slot be found there. */
+static __always_inline void show_slot(u32 tgid, u32 i)
+{
+	volatile u32 *place = &control.place[PLACE_OF(tgid)];
+	u32 other = __sync_val_compare_and_swap(place, 0, i + 1);
+
+	if (other && other != i + 1)
+		*place = PLACE_SHARED;
+}
+
 /*
  * Takes a free slot; where there is none, user space will say so when it looks. Programs and user
  * space take slots at the same time, so this needs compare-and-swap, which BPF has from 5.12 on;
@@ -123,9 +133,7 @@ static __always_inline bool take_slot(u32 tgid, u32 identity)
 		if (__sync_val_compare_and_swap(&control.slot[i], 0, SLOT_OF(tgid, identity)))
 			continue;
 		control.taken_ns[i] = bpf_ktime_get_ns();
-		__sync_fetch_and_or(&control.filter, 1ull << (tgid & 63));
-		if (control.slots_used <= i)
-			control.slots_used = i + 1;
+		show_slot(tgid, i);
 		return true;
 	}
 	return false;

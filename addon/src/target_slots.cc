@@ -1,31 +1,26 @@
 #include "target_slots.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 namespace {
 
-uint64_t FilterBit(uint32_t slot) { return uint64_t{1} << (slot & 63); }
-
-// Recomputes what is derived from the slots. A program may take one meanwhile and set its bit,
-// which the store would undo: so the slots are looked at once more afterwards.
-void RenewFilter(control* c) {
-  uint64_t filter = 0;
-  uint32_t used = 0;
+// Recomputes where slots are found. A program may take one meanwhile and say where, which the store
+// would undo: so the slots are looked at once more afterwards.
+void RenewPlaces(control* c) {
+  std::array<uint32_t, PLACES> places{};
   for (uint32_t i = 0; i < TARGETS_MAX; i++) {
     const uint32_t slot = __atomic_load_n(&c->slot[i], __ATOMIC_ACQUIRE);
     if (slot == 0) continue;
-    filter |= FilterBit(slot);
-    used = i + 1;
+    uint32_t& place = places[PLACE_OF(slot)];
+    place = place == 0 ? i + 1 : PLACE_SHARED;
   }
-  __atomic_store_n(&c->slots_used, used, __ATOMIC_SEQ_CST);
-  __atomic_store_n(&c->filter, filter, __ATOMIC_SEQ_CST);
+  for (uint32_t i = 0; i < PLACES; i++) __atomic_store_n(&c->place[i], places[i], __ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < TARGETS_MAX; i++) {
     const uint32_t slot = __atomic_load_n(&c->slot[i], __ATOMIC_SEQ_CST);
-    if (slot == 0) continue;
-    __atomic_or_fetch(&c->filter, FilterBit(slot), __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&c->slots_used, __ATOMIC_SEQ_CST) <= i)
-      __atomic_store_n(&c->slots_used, i + 1, __ATOMIC_SEQ_CST);
+    if (slot != 0 && __atomic_load_n(&c->place[PLACE_OF(slot)], __ATOMIC_SEQ_CST) != i + 1)
+      __atomic_store_n(&c->place[PLACE_OF(slot)], PLACE_SHARED, __ATOMIC_SEQ_CST);
   }
 }
 
@@ -66,5 +61,5 @@ void ReplaceSlots(control* c, const std::vector<CountedProcess>& processes, uint
     __atomic_store_n(&c->taken_ns[i], 0, __ATOMIC_RELAXED);
     missing.pop_back();
   }
-  RenewFilter(c);
+  RenewPlaces(c);
 }
