@@ -31,9 +31,7 @@ const WITHOUT_READS: ReadonlySet<string> = new Set(["partial", "procfs"]);
 function kernelProblems({ kernel, missingCapabilities }: CheckReport): Problem[] {
   const missing = missingCapabilities.map(({ name }) => name).join(", ");
   if (kernel.state === "fails") {
-    const cure = kernel.permission
-      ? `run as root, or give ${missing === "" ? "CAP_BPF and CAP_PERFMON" : missing}; docs/OPERATIONS.md says how`
-      : cureOfFailure(kernel);
+    const cure = kernel.permission ? cureOfPermission(missing) : cureOfFailure(kernel);
     return [{ severity: "fatal", what: kernel.message, cure }];
   }
   const { tier, probes } = kernel.status;
@@ -62,6 +60,15 @@ function kernelProblems({ kernel, missingCapabilities }: CheckReport): Problem[]
     });
   }
   return problems;
+}
+
+/** Capabilities are not all: seccomp profiles of older container runtimes, and a locked-down kernel, refuse even so. */
+function cureOfPermission(missing: string): string {
+  if (missing !== "") return `run as root, or give ${missing}; docs/OPERATIONS.md says how`;
+  return (
+    "the capabilities are there, so something else forbids bpf(2): a seccomp profile (Docker before 23, containerd " +
+    "before 1.7: Unconfined), or a locked-down kernel; docs/OPERATIONS.md, Capabilities"
+  );
 }
 
 function cureOfFailure({ message, hint }: { message: string; hint: string | undefined }): string {

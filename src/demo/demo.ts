@@ -168,7 +168,7 @@ function resultOf(
     sink: { kind: sink.kind, address: sink.address, version: delivery?.sink.version },
     ticks: agent.ticks(),
     points: delivery ? pointNumbers(delivery.points) : {},
-    kernel: kernelByField(measure, agent.kernelTotals()),
-    stored: storedByField(measure, sums),
+    kernel: kernelByField(measure, agent.kernelTotals(), target.runsOn),
+    stored: storedByField(measure, sums, target.runsOn),
   };
 }

@@ -24,17 +24,24 @@ const HITS: Readonly<Record<string, readonly [of: string, less: string]>> = {
   pages_hit: ["pages_requested", "pages_missed"],
 };
 
-/** The counters of the kernel by the fields that are made of them. */
+/** Counters of /proc/PID/io, which go on where the programs have ended. */
+const ONGOING = ["storage_read_bytes", "storage_write_bytes"];
+
+/**
+ * The counters of the kernel by the fields that are made of them. Of a target that runs on only those that stand
+ * still once the programs have ended: the others are no longer those of the last row.
+ */
 export function kernelByField(
   measure: MeasureSpec,
   counters: Readonly<Record<string, bigint>>,
+  targetRunsOn = false,
 ): Record<string, number> {
   const counter = (name: string): bigint => {
     const hit = HITS[name];
     return hit ? counter(hit[0]) - counter(hit[1]) : (counters[name] ?? 0n);
   };
   return Object.fromEntries(
-    countFields(measure).map(({ name, sources }) => [
+    countFields(measure, targetRunsOn).map(({ name, sources }) => [
       name,
       Number(sources.reduce((sum, s) => sum + counter(s), 0n)),
     ]),
@@ -45,16 +52,18 @@ export function kernelByField(
 export function storedByField(
   measure: MeasureSpec,
   sums: Readonly<Record<string, number>>,
+  targetRunsOn = false,
 ): Record<string, number> {
-  return Object.fromEntries(countFields(measure).map(({ name }) => [name, sums[name] ?? 0]));
+  return Object.fromEntries(countFields(measure, targetRunsOn).map(({ name }) => [name, sums[name] ?? 0]));
 }
 
 /** Fields that are sums of counters, with the names of these. */
-function countFields(measure: MeasureSpec): { name: string; sources: string[] }[] {
+function countFields(measure: MeasureSpec, targetRunsOn: boolean): { name: string; sources: string[] }[] {
   return measure.fields.flatMap((field) => {
     if (field.merge === "derive") return [];
     const sources = field.sources.map((i) => measure.sources[i]?.name ?? "");
-    return sources.includes(INTERVAL_SOURCE) ? [] : [{ name: field.name, sources }];
+    const left = targetRunsOn ? [INTERVAL_SOURCE, ...ONGOING] : [INTERVAL_SOURCE];
+    return sources.some((source) => left.includes(source)) ? [] : [{ name: field.name, sources }];
   });
 }
 

@@ -14,6 +14,8 @@ export interface DemoTarget {
   /** For people. */
   readonly description: string;
   readonly pids: readonly number[];
+  /** Whether it lives when the demo is over. */
+  readonly runsOn: boolean;
   /** Lets the workload begin; nothing for a process that runs anyway. */
   start(): void;
   /** Ends the workload and waits for its end; nothing for a process that runs anyway. */
@@ -36,6 +38,7 @@ export async function findDemoTarget(config: Config, log: Log): Promise<DemoTarg
     config: { targets: config.targets, node: config.node },
     description: targets.map(({ command }) => command).join(", "),
     pids: targets.map(({ pid }) => pid),
+    runsOn: true,
     start: () => undefined,
     finish: () => Promise.resolve(),
   };
@@ -51,6 +54,7 @@ async function startWorkload(node: NodeConfig): Promise<DemoTarget> {
     config: { targets: [{ select: { name: "", command: undefined, cgroup: undefined, pid }, node }], node },
     description: "sample workload",
     pids: [pid],
+    runsOn: false,
     start: () => {
       child.send("start");
     },

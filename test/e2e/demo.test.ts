@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import type { DemoResult } from "../../src/demo/result.js";
@@ -87,6 +87,22 @@ describe("demo", function () {
     expect(dumped).to.deep.equal(counters.map((name) => truth[name]));
     expect(result.stored).to.deep.equal(result.kernel);
     expect(result.ticks).to.be.greaterThan(10);
+  });
+
+  it("is right of a target that goes on writing when the demo is over", async () => {
+    const file = makeFile(1 << 20);
+    const writes =
+      "const fs = require('fs'); const fd = fs.openSync(process.argv[1], 'w'); const bytes = Buffer.alloc(1 << 16);" +
+      "setInterval(() => { fs.ftruncateSync(fd); fs.writeSync(fd, bytes, 0, bytes.length, 0); fs.fsyncSync(fd); }, 5)";
+    const writer = spawn(process.execPath, ["-e", writes, file.path]);
+    const target = ["--set", `target.pid=${writer.pid ?? 0}`, "--set", "interval=200ms"];
+    const args = ["demo", "--json", "--duration", "2s", ...target, ...nodeId()];
+    const ended = await startSidecar(args, { environment }).ended;
+    writer.kill();
+    file.remove();
+    const result = resultOf(ended);
+    expect(result.kernel["pages_written"]).to.be.greaterThan(0);
+    expect(result.stored).to.deep.equal(result.kernel);
   });
 
   it("shows live numbers and the rows as read back to people", async () => {

@@ -172,6 +172,7 @@ describe("the problems that `check` finds", () => {
       "fatal",
       /CAP_BPF, CAP_PERFMON/,
     ],
+    ["a seccomp profile that refuses", { kernel: FORBIDDEN }, "fatal", /seccomp.*Unconfined/],
     [
       "a missing library",
       broken("libbpf.so.1: cannot open", "apt-get install libbpf1"),
