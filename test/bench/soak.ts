@@ -2,15 +2,24 @@
  * Delivery under random faults for as long as wanted: `npm run soak -- --minutes 60 [--seed 1]`. Ten ticks a second,
  * and in 1 % of them a fault begins that lasts for some ticks. Prints every minute, and at the end: slope of the
  * resident memory, handles, sockets, and the sums as a query tells them beside what was enqueued. Against a `banyand`
- * in PATH, else the embedded server in a process of its own.
+ * in PATH, else the embedded server; server and proxy are processes of their own. Fails where memory rises, where a
+ * server says `too_many_pings`, or where a stream ended in a way that these faults do not explain.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { setLogger } from "@grpc/grpc-js";
+import { keepHeapSmall } from "../../src/heap.js";
+import type { Log, LogFields } from "../../src/model/log.js";
 import { startBanyandbServer } from "../support/banyandb-server.js";
 import { openRig } from "../support/delivery-rig.js";
 import { expectLaws } from "../support/laws.js";
+import { ownDescriptors } from "../support/own-descriptors.js";
+import { startProxyProcess } from "../support/proxy-process.js";
 import { startServerProcess } from "../support/server-process.js";
 import { seededRandom } from "../support/ticks.js";
+
+// As the sidecar does; before anything else takes memory.
+keepHeapSmall();
 
 const { values } = parseArgs({
   options: { minutes: { type: "string", default: "60" }, seed: { type: "string", default: "1" } },
@@ -22,6 +31,10 @@ const FAULT_SHARE = 0.01;
 const REPORT_MS = Math.min(60_000, (minutes * 60_000) / 6);
 /** Start-up, and what the compiler and the caches take, is over after this share of the run. */
 const WARM_UP_SHARE = 0.2;
+/** What the fit over an hour without a leak may have by chance; a short run tells nothing. */
+const SLOPE = { maxMbPerHour: 1.5, leastMinutes: 30 };
+/** How streams end that are cut, refused, too slow, or of a server that forgot the schema. */
+const EXPLAINED = new Set(["OK", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "INTERNAL", "NOT_FOUND"]);
 
 interface Target {
   readonly name: string;
@@ -57,6 +70,17 @@ interface Sample {
   readonly sockets: number;
 }
 
+/** The least of each minute: what the collector leaves over. */
+function minutely(samples: readonly Sample[]): Sample[] {
+  const least = new Map<number, Sample>();
+  for (const one of samples) {
+    const minute = Math.floor(one.atMs / 60_000);
+    const known = least.get(minute);
+    if (!known || one.rssMb < known.rssMb) least.set(minute, one);
+  }
+  return [...least.values()];
+}
+
 /** Least squares, in MB per hour. */
 function slope(samples: readonly Sample[]): number {
   const mean = (of: (sample: Sample) => number): number =>
@@ -67,8 +91,18 @@ function slope(samples: readonly Sample[]): number {
 }
 
 const target = await startTarget();
-const rig = await openRig({ address: target.address, stepMs: TICK_MS });
-const delivery = rig.start({ timing: { paceMs: 1000, attemptDeadlineMs: 3000 } });
+const proxies = startProxyProcess();
+const rig = await openRig({
+  address: target.address,
+  stepMs: TICK_MS,
+  startProxy: (server) => proxies.start(server),
+});
+/** What went wrong, by its text without numbers, as of ports. */
+const reasons = new Map<string, number>();
+const delivery = rig.start({ timing: { paceMs: 1000, attemptDeadlineMs: 3000 }, log: reasonsInto(reasons) });
+let pings = 0;
+// The only way in which grpc-js tells of a GOAWAY too_many_pings.
+setLogger({ ...console, error: countPings });
 const faults: Record<string, number> = {};
 const beganMs = performance.now();
 const samples: Sample[] = [];
@@ -76,13 +110,30 @@ let bouncing: Promise<void> = Promise.resolve();
 let reportAtMs = REPORT_MS;
 let healAtTick = 0;
 
+function reasonsInto(found: Map<string, number>): Log {
+  const note = (message: string, fields?: LogFields): void => {
+    const { code, reason } = fields ?? {};
+    if (code === undefined) return;
+    const text = `${message}: ${String(code)}, ${String(reason)}`.replace(/\d+/g, "N");
+    found.set(text, (found.get(text) ?? 0) + 1);
+  };
+  const throttled: Log["throttled"] = (_cause, message, fields) => {
+    note(message, fields);
+  };
+  return { debug: note, info: note, warn: note, error: note, throttled };
+}
+
+function countPings(...line: unknown[]): void {
+  if (line.join(" ").includes("excess pings")) pings++;
+  console.error(...line);
+}
+
 function sample(): Sample {
-  const resources = process.getActiveResourcesInfo();
   return {
     atMs: performance.now() - beganMs,
     rssMb: process.memoryUsage.rss() / 2 ** 20,
-    handles: resources.length,
-    sockets: resources.filter((name) => name.startsWith("TCPSocket")).length,
+    handles: process.getActiveResourcesInfo().length,
+    sockets: ownDescriptors().sockets,
   };
 }
 
@@ -143,14 +194,27 @@ await rig.expectAllStored(180_000);
 const settled = samples.filter(({ atMs }) => atMs > WARM_UP_SHARE * minutes * 60_000);
 const most = (of: (one: Sample) => number): number => Math.max(...settled.map(of));
 const end = sample();
+const ends = Object.fromEntries(Object.entries(delivery.status().streams).filter(([, count]) => count > 0));
 console.log(`faults: ${JSON.stringify(faults)}`);
-console.log(`streams by their end: ${JSON.stringify(delivery.status().streams)}`);
-console.log(`RSS slope ${slope(settled).toFixed(2)} MB/h, most ${most(({ rssMb }) => rssMb).toFixed(1)} MB`);
+console.log(`streams by their end: ${JSON.stringify(ends)}`);
+const rise = slope(minutely(settled));
+const rises = minutes >= SLOPE.leastMinutes && rise > SLOPE.maxMbPerHour;
+console.log(
+  `RSS slope ${rise.toFixed(2)} MB/h (must be <= ${SLOPE.maxMbPerHour}, from ${SLOPE.leastMinutes} min on), ` +
+    `most ${most(({ rssMb }) => rssMb).toFixed(1)} MB`,
+);
+const unexplained = Object.keys(ends).filter((code) => !EXPLAINED.has(code));
+console.log(
+  `GOAWAY too_many_pings: ${pings} (must be 0); not explained: ${unexplained.join(", ") || "none"}`,
+);
+for (const [reason, count] of reasons) console.log(`  ${count} times: ${reason}`);
 console.log(
   `handles ${end.handles} (most ${most(({ handles }) => handles)}), ` +
-    `sockets ${end.sockets} (most ${most(({ sockets }) => sockets)}, proxy and test included)`,
+    `sockets ${end.sockets} (most ${most(({ sockets }) => sockets)}, those of the test included)`,
 );
 console.log(`enqueued ${JSON.stringify(rig.truth())}`);
 console.log(`stored   ${JSON.stringify(await rig.storedTruth())}`);
+if (rises || pings > 0 || unexplained.length > 0) process.exitCode = 1;
 await rig.close();
+await proxies.close();
 await target.close();

@@ -26,6 +26,8 @@ export interface RigOptions {
   readonly banyandb?: Partial<BanyandbConfig>;
   readonly queue?: Partial<QueueConfig>;
   readonly delivery?: Partial<DeliveryConfig>;
+  /** Starts the way to the server, elsewhere than in this process. */
+  readonly startProxy?: (target: string) => Promise<FaultProxy>;
   /** Time between two ticks, as their timestamps say it; a second, if absent. */
   readonly stepMs?: number;
 }
@@ -37,6 +39,7 @@ export interface Rig {
   readonly config: BanyandbConfig;
   /** Before the first tick, which comes `stepMs` later. */
   readonly beganMs: number;
+  /** The last lines of the log. */
   readonly logged: readonly { readonly message: string; readonly fields: LogFields | undefined }[];
   start(options?: Partial<DeliveryOptions>): Delivery;
   readonly delivery: () => Delivery;
@@ -54,11 +57,14 @@ export interface Rig {
 }
 
 const STEP_MS = 1000;
+/** Lines that are kept: a soak has thousands. */
+const LOGGED_MAX = 1000;
 const DAY_MS = 86_400_000;
 let groups = 0;
 
 export async function openRig(options: RigOptions): Promise<Rig> {
-  const proxy = await startFaultProxy(options.address);
+  const { startProxy = startFaultProxy } = options;
+  const proxy = await startProxy(options.address);
   const direct = openTransport({ endpoints: [options.address], username: undefined, password: undefined });
   const config: BanyandbConfig = {
     endpoints: [proxy.address],
@@ -75,6 +81,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
   const logged: { message: string; fields: LogFields | undefined }[] = [];
   const line = (message: string, fields?: LogFields): void => {
     logged.push({ message, fields });
+    if (logged.length > LOGGED_MAX) logged.shift();
   };
   const log: Log = {
     debug: line,

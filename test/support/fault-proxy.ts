@@ -68,26 +68,27 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     held.length = 0;
   }
 
-  function pass(chunk: Buffer, from: Socket, to: Socket, budget: Budget): void {
+  function pass(chunk: Buffer, from: Socket, to: Socket, budget: Budget, line: Line): void {
     budget.bytes -= chunk.length;
     if (budget.bytes <= 0) {
       budget.bytes = Number.POSITIVE_INFINITY;
       budget.spent();
       return;
     }
-    const write = (piece: Buffer): void => {
-      if (!to.destroyed) to.write(piece);
+    const write = (piece: Buffer, delayMs = 0): void => {
+      line(() => {
+        if (!to.destroyed) to.write(piece);
+      }, delayMs);
     };
     if (mode.kind === "narrow") {
       squeeze(chunk, from, mode.bytesPerSec, write);
-      return;
+    } else if (mode.kind === "silent") {
+      held.push(() => {
+        write(chunk);
+      });
+    } else {
+      write(chunk, mode.kind === "slow" ? mode.delayMs : 0);
     }
-    const whole = (): void => {
-      write(chunk);
-    };
-    if (mode.kind === "silent") held.push(whole);
-    else if (mode.kind === "slow") setTimeout(whole, mode.delayMs).unref();
-    else whole();
   }
 
   function accept(client: Socket): void {
@@ -95,11 +96,12 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     track(client);
     const upstream = connect(Number(port), host);
     track(upstream);
+    const [there, back] = [createLine(), createLine()];
     client.on("data", (chunk) => {
-      pass(chunk, client, upstream, requests);
+      pass(chunk, client, upstream, requests, there);
     });
     upstream.on("data", (chunk) => {
-      pass(chunk, upstream, client, replies);
+      pass(chunk, upstream, client, replies, back);
     });
     client.on("close", () => upstream.destroy());
     upstream.on("close", () => client.destroy());
@@ -159,6 +161,29 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     connections: () => made,
     open: () => sockets.size / 2,
     close: stopListening,
+  };
+}
+
+/** Does something when its time has come, and never before what was handed in earlier. */
+type Line = (action: () => void, delayMs: number) => void;
+
+/** For the pieces of one direction: a way that becomes faster must not let the later ones overtake. */
+function createLine(): Line {
+  const waiting: { readonly action: () => void; readonly dueMs: number }[] = [];
+  const advance = (): void => {
+    for (let first = waiting[0]; first; first = waiting[0]) {
+      const inMs = first.dueMs - performance.now();
+      if (inMs > 0) {
+        setTimeout(advance, inMs).unref();
+        return;
+      }
+      waiting.shift();
+      first.action();
+    }
+  };
+  return (action, delayMs) => {
+    waiting.push({ action, dueMs: performance.now() + delayMs });
+    if (waiting.length === 1) advance();
   };
 }
 
