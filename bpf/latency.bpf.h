@@ -90,7 +90,12 @@ static __always_inline void end_read(u32 identity, bool counts)
 	__sync_fetch_and_add(&latency->value[LATENCY_SUM_NS], ns);
 }
 
-/* @already: bytes that O_DIRECT has read before, past the page cache */
+/*
+ * Calls that read for the caller alone: each is one read, and what it misses is known as it is
+ * added. A copy comes here once for each portion, and a read of io_uring that misses comes twice:
+ * the second time it finds what it waited for elsewhere.
+ * @already: bytes that O_DIRECT has read before, past the page cache
+ */
 static __always_inline int on_read_begin(struct kiocb *iocb, long already)
 {
 	if (!target_identity(current_tgid()))
@@ -98,7 +103,8 @@ static __always_inline int on_read_begin(struct kiocb *iocb, long already)
 
 	u16 mode = BPF_CORE_READ(iocb, ki_filp, f_mapping, host, i_mode);
 
-	begin_read(!already && (mode & S_IFMT) == S_IFREG);
+	begin_read(!already && (mode & S_IFMT) == S_IFREG &&
+		   is_plain_read(syscall_nr(current_task())));
 	return 0;
 }
 
@@ -135,19 +141,10 @@ int time_read_kretprobe(struct pt_regs *ctx)
 	return on_read_end(ctx->REG_RESULT);
 }
 
-/* The same before 5.12. */
-SEC("fentry/generic_file_buffered_read")
-int time_buffered_read_fentry(u64 *ctx)
-{
-	return on_read_begin((struct kiocb *)ctx[0], ctx[2]);
-}
-
-SEC("fexit/generic_file_buffered_read")
-int time_buffered_read_fexit(u64 *ctx)
-{
-	return on_read_end(ctx[3]);
-}
-
+/*
+ * The same before 5.12. No trampoline there: a program that was detached from one could not be
+ * attached again (until 5.13, commit f3a95075549e).
+ */
 SEC("kprobe/generic_file_buffered_read")
 int time_buffered_read_kprobe(struct pt_regs *ctx)
 {

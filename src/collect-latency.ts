@@ -11,15 +11,14 @@ const BUCKETS = "read_latency_bucket";
 type Timed = IdentityReading["timed"];
 
 /**
- * Returns a function that makes the samples of what was timed for an identity since its last call: of all outcomes, or
- * none where no read was.
+ * Returns a function that makes the samples of read_latency, of what was timed for an identity since its last call: of
+ * all outcomes, or none where no read was.
  */
 export function trackLatency(
   schema: Schema,
   start: Timed,
 ): (now: Timed, sampledMs: number | undefined, identity: Identity) => Sample[] {
   const measure = measureNamed(schema, "read_latency");
-  const bucketMeasure = schema.measures.find(({ name }) => name === BUCKETS);
   const bounds = measure.histogram?.bounds ?? [];
   const outcomes = Object.keys(start).map((outcome) => ({
     outcome,
@@ -31,18 +30,36 @@ export function trackLatency(
       values: grown(cumulativeOf(now, outcome, bounds)),
     }));
     const any = timed.some(({ values }) => bounds.some((bound) => (values[bucketSource(bound)] ?? 0) > 0));
-    return (any ? timed : []).flatMap(({ outcome, values }) => {
+    return (any ? timed : []).map(({ outcome, values }) => {
       const valueOf = (name: string) => (name === SAMPLED_SOURCE ? sampledMs : values[name]);
-      const whole = makeSample(measure, [outcome], valueOf, identity);
-      if (!bucketMeasure) return [whole];
-      const buckets = bounds.map((bound) => {
-        const tags = [outcome, String(bound)];
-        const reads = values[bucketSource(bound)];
-        return makeSample(bucketMeasure, tags, (name) => (name === "reads" ? reads : undefined), identity);
-      });
-      return [whole, ...buckets];
+      return makeSample(measure, [outcome], valueOf, identity);
     });
   };
+}
+
+/**
+ * Returns a function that puts behind each sample of read_latency those of its buckets, where their measure is wanted.
+ * They have no history of their own, so that the measure can be switched on at any time.
+ */
+export function bucketsOf(schema: Schema): (samples: readonly Sample[]) => readonly Sample[] {
+  const measure = measureNamed(schema, "read_latency");
+  const bucketMeasure = schema.measures.find(({ name }) => name === BUCKETS);
+  if (!bucketMeasure) return (samples) => samples;
+  const bounds = measure.histogram?.bounds ?? [];
+  const places = bounds.map((bound) => measure.sources.findIndex(({ name }) => name === bucketSource(bound)));
+
+  const bucketSamples = ({ tags, values, identity }: Sample): Sample[] =>
+    bounds.map((bound, i) => {
+      const reads = values[places[i] ?? -1];
+      return makeSample(
+        bucketMeasure,
+        [...tags, String(bound)],
+        (name) => (name === "reads" ? reads : undefined),
+        identity,
+      );
+    });
+  return (samples) =>
+    samples.flatMap((sample) => (sample.measure === measure ? [sample, ...bucketSamples(sample)] : [sample]));
 }
 
 /** By the names of the sources of read_latency. */

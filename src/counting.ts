@@ -1,5 +1,6 @@
 /** Opens what counts: the kernel side, and where counts shall outlive this process the pins and the journal. */
 import { createCollector, type Collector } from "./collect.js";
+import { bucketsOf } from "./collect-latency.js";
 import type { Config } from "./config/config.js";
 import { packageRoot } from "./config/schema-files.js";
 import { identityTags } from "./config/targets.js";
@@ -22,7 +23,7 @@ import type { Sample } from "./model/tick.js";
 export interface Counting {
   readonly kernel: Kernel;
   /** What was added since the previous call, or since the last tick of the process before. */
-  advance(): Sample[];
+  advance(): readonly Sample[];
   totals(): ReturnType<Collector["totals"]>;
   readonly journal: Journal | undefined;
   /** Why nothing is pinned, though it should be. */
@@ -72,9 +73,10 @@ export function openCounting(options: CountingOptions): Counting {
   }
   const opened = openKernel(addon, config, log);
   const collector = createCollector(opened, schema, "now");
+  const withBuckets = bucketsOf(schema);
   return {
     kernel: opened,
-    advance: () => collector.advance(),
+    advance: () => withBuckets(collector.advance()),
     totals: () => collector.totals(),
     journal: undefined,
     ...(pinsRefused && { pinsRefused }),
@@ -107,9 +109,10 @@ function openPinned(addon: NativeAddon, path: string, { config, schema, log }: C
     tellStart(kernel, journal, log);
     const pay = payOff(journal.taken());
     const collector = createCollector(kernel, schema, "ever");
+    const withBuckets = bucketsOf(schema);
     return {
       kernel,
-      advance: () => pay(collector.advance()),
+      advance: () => withBuckets(pay(collector.advance())),
       totals: () => collector.totals(),
       journal,
       releaseStartMemory: () => {

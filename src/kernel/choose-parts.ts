@@ -28,10 +28,9 @@ interface Way {
   readonly programs: readonly string[];
 }
 
-/** The function that does buffered reads, since 5.12 and before. */
+/** The function that does buffered reads, since 5.12 and before, when a trampoline was for once only (bpf/latency.bpf.h). */
 const LATENCY_WAYS: readonly Way[] = [
   { kind: "trampolines", programs: ["time_read_fentry", "time_read_fexit"] },
-  { kind: "trampolines", programs: ["time_buffered_read_fentry", "time_buffered_read_fexit"] },
   { kind: "kprobes", programs: ["time_read_kprobe", "time_read_kretprobe"] },
   { kind: "kprobes", programs: ["time_buffered_read_kprobe", "time_buffered_read_kretprobe"] },
 ];

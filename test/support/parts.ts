@@ -1,6 +1,6 @@
 /** Read latency and fadvise calls by each way that this kernel has. */
 import type { KernelFacts, NativeAddon, NativeProbe } from "../../src/kernel/addon.js";
-import { chooseParts } from "../../src/kernel/choose-parts.js";
+import { chooseParts, type PartChoice } from "../../src/kernel/choose-parts.js";
 import type { Extras } from "./kernel.js";
 
 export const WAYS = ["trampolines", "kprobes", "syscall tracepoints"] as const;
@@ -13,7 +13,7 @@ const ENDINGS: Readonly<Record<Way, RegExp>> = {
   "syscall tracepoints": /_sys_(enter|exit)$/,
 };
 
-/** The programs of both parts where the kernel had but this way; undefined where it has not even that. */
+/** The programs of both parts where the kernel had but this way; undefined where it has neither by it. */
 export function extrasBy(way: Way, facts: KernelFacts): Extras | undefined {
   const others = Object.values(ENDINGS).filter((ending) => ending !== ENDINGS[way]);
   const hooks = facts.hooks.map((hook) =>
@@ -23,8 +23,9 @@ export function extrasBy(way: Way, facts: KernelFacts): Extras | undefined {
     { ...facts, hooks },
     { latency: "always", syscallPrograms: true },
   );
-  if (latency.state !== "programs" || hintCalls.state !== "programs") return undefined;
-  return { programs: hintCalls.programs, sampled: latency.programs };
+  const programsOf = (part: PartChoice) => (part.state === "programs" ? part.programs : []);
+  const [programs, sampled] = [programsOf(hintCalls), programsOf(latency)];
+  return programs.length + sampled.length > 0 ? { programs, sampled } : undefined;
 }
 
 export interface Times {
@@ -32,6 +33,26 @@ export interface Times {
   readonly buckets: readonly number[];
   readonly sumNs: number;
 }
+
+/** Upper bounds of the buckets, in µs (bpf/page_cache.h, LATENCY_BUCKETS). */
+export const BOUNDS = Array.from({ length: 28 }, (_, i) => 2 ** i);
+
+export const NOTHING: Times = { buckets: [], sumNs: 0 };
+
+export function differenceOf(
+  after: Record<string, Times>,
+  before: Record<string, Times>,
+): Record<string, Times> {
+  return Object.fromEntries(
+    Object.entries(after).map(([outcome, { buckets, sumNs }]) => {
+      const earlier = before[outcome] ?? NOTHING;
+      const added = buckets.map((reads, i) => reads - (earlier.buckets[i] ?? 0));
+      return [outcome, { buckets: added, sumNs: sumNs - earlier.sumNs }];
+    }),
+  );
+}
+
+export const countOf = ({ buckets }: Times): number => buckets.reduce((sum, reads) => sum + reads, 0);
 
 /** What was timed so far of the first identity, by outcome. */
 export function readTimes(addon: NativeAddon, probe: NativeProbe): Record<string, Times> {

@@ -6,8 +6,8 @@
  *   timed-reader FILE reads OPS   OPS reads of pages that are not in memory, then as many of pages
  *                                 that are; prints the time of each group in buckets of powers of
  *                                 two of a microsecond, and their sum
- *   timed-reader FILE advices 0   prints calls, errors, pages asked for and calls without effect of
- *                                 each advice
+ *   timed-reader FILE advices 0   prints calls, errors, pages asked for, pages affected and calls
+ *                                 without effect of each advice
  *
  * Prints "ready", waits for a line on standard input, works, prints one JSON object, waits for the
  * end of input.
@@ -105,9 +105,7 @@ struct call {
 	const char *advice;
 	int number;
 	/* Below 0: in pages before the end. */
-	long offset, bytes, pages_asked;
-	/* Of calls that succeed and move pages by their nature. */
-	int without_effect;
+	long offset, bytes, pages_asked, pages_affected;
 };
 
 /* In this order, beginning with nothing in memory: what each does is known. */
@@ -117,22 +115,22 @@ static const struct call calls[] = {
 	{ "noreuse", POSIX_FADV_NOREUSE, 0, PAGE, 0, 0 },
 	{ "random", POSIX_FADV_RANDOM, 0, 0, 0, 0 },
 	{ "random", POSIX_FADV_RANDOM, 0, 0, 0, 0 },
-	{ "dontneed", POSIX_FADV_DONTNEED, 0, 4 * PAGE, 4, 1 },
+	{ "dontneed", POSIX_FADV_DONTNEED, 0, 4 * PAGE, 4, 0 },
+	{ "willneed", POSIX_FADV_WILLNEED, 0, 8 * PAGE, 8, 8 },
 	{ "willneed", POSIX_FADV_WILLNEED, 0, 8 * PAGE, 8, 0 },
-	{ "willneed", POSIX_FADV_WILLNEED, 0, 8 * PAGE, 8, 1 },
 	/* Not aligned: touches three pages, and the kernel keeps the outer two. */
-	{ "dontneed", POSIX_FADV_DONTNEED, PAGE / 2, 2 * PAGE, 3, 0 },
+	{ "dontneed", POSIX_FADV_DONTNEED, PAGE / 2, 2 * PAGE, 3, 1 },
+	{ "dontneed", POSIX_FADV_DONTNEED, 0, 8 * PAGE, 8, 7 },
 	{ "dontneed", POSIX_FADV_DONTNEED, 0, 8 * PAGE, 8, 0 },
-	{ "dontneed", POSIX_FADV_DONTNEED, 0, 8 * PAGE, 8, 1 },
 	/* Length 0 means to the end, and beyond the end there is nothing. */
-	{ "dontneed", POSIX_FADV_DONTNEED, 0, 0, ALL_PAGES, 1 },
-	{ "willneed", POSIX_FADV_WILLNEED, 1L << 40, PAGE, 0, 1 },
+	{ "dontneed", POSIX_FADV_DONTNEED, 0, 0, ALL_PAGES, 0 },
+	{ "willneed", POSIX_FADV_WILLNEED, 1L << 40, PAGE, 0, 0 },
 	/* Over the end. */
-	{ "willneed", POSIX_FADV_WILLNEED, -3, 4 * PAGE, 3, 0 },
+	{ "willneed", POSIX_FADV_WILLNEED, -3, 4 * PAGE, 3, 3 },
 };
 
 struct result {
-	long calls, errors, pages_asked, calls_without_effect;
+	long calls, errors, pages_asked, pages_affected, calls_without_effect;
 };
 
 static const char *const advices[] = { "normal",   "random",  "sequential", "willneed",
@@ -183,7 +181,10 @@ static void give_advice(void)
 		usleep(100000);
 		result->calls++;
 		result->pages_asked += c->pages_asked == ALL_PAGES ? file_pages : c->pages_asked;
-		result->calls_without_effect += c->without_effect;
+		result->pages_affected += c->pages_affected;
+		/* The others move no page by their nature. */
+		if (c->number == POSIX_FADV_WILLNEED || c->number == POSIX_FADV_DONTNEED)
+			result->calls_without_effect += !c->pages_affected;
 	}
 	expect_error("willneed", POSIX_FADV_WILLNEED, -1, PAGE, EBADF);
 	expect_error("dontneed", POSIX_FADV_DONTNEED, pipe_fds[0], PAGE, ESPIPE);
@@ -194,9 +195,9 @@ static void give_advice(void)
 		struct result *r = &results[i];
 
 		printf("%s\"%s\":{\"calls\":%ld,\"errors\":%ld,\"pages_asked\":%ld,"
-		       "\"calls_without_effect\":%ld}",
+		       "\"pages_affected\":%ld,\"calls_without_effect\":%ld}",
 		       i ? "," : "", advices[i], r->calls, r->errors, r->pages_asked,
-		       r->calls_without_effect);
+		       r->pages_affected, r->calls_without_effect);
 	}
 	printf("}\n");
 }

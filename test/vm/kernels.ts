@@ -112,8 +112,13 @@ export function bootsOf({ series, hasModules }: Pick<ServedKernel, "series" | "h
   ];
 }
 
-/** All suites of the kernel side whose truth is cachestat(2). */
+/** All suites of the kernel side; the truth of most is cachestat(2). */
 export const ALL_SUITES = "dist/test/kernel/*.test.js";
+const LATENCY = "dist/test/kernel/latency.test.js";
+/** What can be had of them without it. */
+const KNOWN_ANSWERS = "dist/test/vm/guest/known-answers.test.js";
+/** What only a machine of its own can be brought to. */
+const DIRECT_RECLAIM = "dist/test/vm/guest/direct-reclaim.test.js";
 
 /** Compiled tests in a guest, relative to the package. The environment variable SIDECAR_TIER tells them the tier. */
 export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier): string {
@@ -121,10 +126,11 @@ export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier): strin
   if (tier === "raw") return "dist/test/vm/guest/raw-losses.test.js";
   if (tier === "partial" || tier === "procfs") return `dist/test/kernel/tiers/${tier}.test.js`;
   // The truth of the other suites is cachestat(2), which came with 6.5.
-  if (inOrder.compare(series, "6.5") < 0) return "dist/test/vm/guest/known-answers.test.js";
+  if (inOrder.compare(series, "6.5") < 0)
+    return tier === "auto" ? `${KNOWN_ANSWERS} ${LATENCY} ${DIRECT_RECLAIM}` : KNOWN_ANSWERS;
   // In a shared folder no storage accounts for the reads, which the other suites compare too.
   if (!hasModules) return "dist/test/vm/guest/shared-folder.test.js";
-  return tier === "auto" ? ALL_SUITES : "dist/test/kernel/reads.test.js";
+  return tier === "auto" ? `${ALL_SUITES} ${DIRECT_RECLAIM}` : "dist/test/kernel/reads.test.js";
 }
 
 /** Parameters of the kernel that only its series needs. */

@@ -5,12 +5,7 @@ import { chooseParts, type PartChoice } from "../../../src/kernel/choose-parts.j
 const TRAMPOLINES = ["time_read_fentry", "time_read_fexit", "count_hint_fexit"];
 const KPROBES = ["time_read_kprobe", "time_read_kretprobe", "count_hint_kretprobe"];
 const SYSCALLS = ["time_read_sys_enter", "time_read_sys_exit", "count_hint_sys_exit"];
-const BEFORE_5_12 = [
-  "time_buffered_read_fentry",
-  "time_buffered_read_fexit",
-  "time_buffered_read_kprobe",
-  "time_buffered_read_kretprobe",
-];
+const BEFORE_5_12 = ["time_buffered_read_kprobe", "time_buffered_read_kretprobe"];
 
 /** A kernel of today that has all but what is missing. */
 function facts(missing: readonly string[] = [], changes: Partial<KernelFacts> = {}): KernelFacts {
@@ -75,8 +70,8 @@ describe("choice of the programs for read latency and fadvise calls", () => {
       BEFORE_5_12.includes(hook.program) ? { ...hook, exists: "yes" as const } : hook,
     );
     expect(chosen({ ...old, hooks })[0]).to.deep.equal([
-      "time_buffered_read_fentry",
-      "time_buffered_read_fexit",
+      "time_buffered_read_kprobe",
+      "time_buffered_read_kretprobe",
     ]);
   });
 

@@ -97,10 +97,15 @@ describe("series of the matrix", () => {
 
   it("are compared with cachestat(2) where it is, and with storage where there is a disk", () => {
     const suite = (series: string, hasModules: boolean) =>
-      suiteOf({ series, hasModules, version: series, packages: [] }, "auto").split("/").slice(-2).join("/");
-    expect(suite("6.1", true)).to.equal("guest/known-answers.test.js");
-    expect(suite("6.12", true)).to.equal("kernel/*.test.js");
-    expect(suite("7.0", false)).to.equal("guest/shared-folder.test.js");
+      suiteOf({ series, hasModules, version: series, packages: [] }, "auto")
+        .split(" ")
+        .map((path) => path.split("/").slice(-2).join("/"));
+    expect(suite("6.1", true).slice(0, 2)).to.deep.equal([
+      "guest/known-answers.test.js",
+      "kernel/latency.test.js",
+    ]);
+    expect(suite("6.12", true)[0]).to.equal("kernel/*.test.js");
+    expect(suite("7.0", false)).to.deep.equal(["guest/shared-folder.test.js"]);
   });
 
   it("have the debugging of slabs on from 7.0 on", () => {
