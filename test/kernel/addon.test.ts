@@ -67,7 +67,7 @@ function dumpCounters(names: readonly string[]): Record<string, number> {
 }
 
 describe("addon", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let addon: NativeAddon;
 
   before(() => {

@@ -4,9 +4,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, unlinkSync } from "node:f
 import { dirname } from "node:path";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
-import type { Log } from "../../src/model/log.js";
-import { openTestedKernel, watched } from "../support/kernel.js";
-import { residentPages, startReader, type Reader } from "../support/reader.js";
+import { openTestedKernel, SILENT, watched } from "../support/kernel.js";
+import { readerBinary, residentPages, startReader, type Reader } from "../support/reader.js";
 
 const FILE_BYTES = 1 << 20;
 const FILE_PAGES = FILE_BYTES / 4096;
@@ -31,16 +30,8 @@ const FILES: readonly (readonly [path: string, component: string])[] = [
   ["elsewhere/file", "unknown n/a n/a"],
 ];
 
-const SILENT: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  throttled: () => undefined,
-};
-
 describe("components of the target's files", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let root: string;
   let kernel: Kernel | undefined;
 
@@ -114,9 +105,11 @@ describe("components of the target's files", function () {
 
   it("have the program itself apart, whose code memory pressure takes like any other page", async () => {
     const program = `${root}/program`;
-    copyFileSync("/bin/sleep", program);
+    copyFileSync(readerBinary(), program);
     const pages = residentPages(program);
-    const child = spawn(program, ["60"], { stdio: "ignore" });
+    const child = spawn(program, ["/dev/null", "hold", "1", "1", "1"], {
+      stdio: ["pipe", "ignore", "inherit"],
+    });
     kernel = openTestedKernel([watched({ pid: child.pid ?? 0 })], SILENT);
     kernel.follow();
     child.kill();

@@ -9,7 +9,7 @@ const FILE_BYTES = 32 << 20;
 const FILE_PAGES = FILE_BYTES / PAGE_BYTES;
 
 describe("evictions of the target's files, whoever causes them", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const { addon, probe } = useProbe();
 
   /** Lets a target read a whole file; then counts what `evict` does to it. */

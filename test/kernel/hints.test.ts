@@ -5,7 +5,7 @@ import { makeFile, startReader } from "../support/reader.js";
 const FILE_BYTES = 64 << 20;
 
 describe("hints of the target, against cachestat(2) around each", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const { addon, probe } = useProbe();
 
   function hintCounts(advice: string): Record<string, number> {

@@ -6,13 +6,9 @@ import { createCollector, type Collector } from "../../src/collect.js";
 import type { WatchedTarget } from "../../src/config/config.js";
 import { readSchema } from "../../src/config/schema-files.js";
 import type { Kernel } from "../../src/kernel/kernel.js";
-import type { Log } from "../../src/model/log.js";
 import { fieldValues, type Sample } from "../../src/model/tick.js";
-import { openTestedKernel, undisturbed, watched } from "../support/kernel.js";
+import { openTestedKernel, SILENT, undisturbed, watched } from "../support/kernel.js";
 import { makeFile, readerBinary, startReader, type Reader, type ReaderOptions } from "../support/reader.js";
-
-const ignore = () => undefined;
-const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, throttled: ignore };
 
 const FILE_BYTES = 8 << 20;
 const FILE_PAGES = FILE_BYTES / 4096;
@@ -43,7 +39,7 @@ function makeCgroup(name: string): { readonly path: string; readonly folder: str
 }
 
 describe("several targets", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let kernel: Kernel | undefined;
   let files: ReturnType<typeof makeFile>[];
 

@@ -31,7 +31,7 @@ function heldBytes(): number {
 }
 
 describe("kernel memory of the maps", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const addon = () => requireReads();
 
   it("is what the kernel accounts, and what is computed before anything is loaded", () => {

@@ -37,7 +37,7 @@ function shown(): { readonly runs: number; readonly ns: number } {
 }
 
 describe("how long the programs run", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const { probe } = useProbe();
 
   async function readMuch(target: NativeProbe): Promise<number> {

@@ -24,7 +24,7 @@ const MINUTE_NS = 60_000_000_000n;
 const OPTIONS: ReaderOptions = { pattern: "unaligned", bytes: 65_536, ops: 2000 };
 
 describe("pins", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let addon: NativeAddon;
   let fs: BpfFs;
   let file: ReturnType<typeof makeFile>;

@@ -91,7 +91,7 @@ const PATTERNS: readonly Pattern[] = [
 ];
 
 describe("reads of the target, against cachestat(2) before each read", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const { addon, probe } = useProbe();
 
   /** Runs one reader per file; adds their truth to what the kernel counted meanwhile. */

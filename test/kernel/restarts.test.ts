@@ -4,12 +4,9 @@ import { copyFileSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
-import type { Log } from "../../src/model/log.js";
-import { openTestedKernel, watched } from "../support/kernel.js";
+import { openTestedKernel, SILENT, watched } from "../support/kernel.js";
 import { makeFile, readerBinary, startReader } from "../support/reader.js";
 
-const ignore = () => undefined;
-const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, throttled: ignore };
 const CYCLES = 1000;
 /** Far oftener than the agent looks, so that looks fall into every moment of a life. */
 const FOLLOW_MS = 20;

@@ -7,7 +7,7 @@ const PAGE_BYTES = 4096;
 const FETCHED = ["missed", "readahead", "prefetched", "faulted"].map((kind) => `pages_${kind}`);
 
 describe("what the target has the storage fetch, in all ways at once", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const { addon, probe } = useProbe();
 
   for (const bytes of [16384, 65536, 262144]) {

@@ -20,7 +20,7 @@ function recordingLog(): { log: Log; messages: string[] } {
 }
 
 describe("target", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let file: ReturnType<typeof makeFile>;
   let kernel: Kernel | undefined;
 

@@ -11,7 +11,7 @@ const STORM_THREADS = 6;
 const STORM_READS = 30_000;
 
 describe("reads of many threads of the target", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const { addon, probe } = useProbe();
   let file: ReturnType<typeof makeFile>;
 

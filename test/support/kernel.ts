@@ -28,9 +28,21 @@ export function testedChoice(facts: KernelFacts): Choice {
   return choosePrograms({ ...facts, preemptibleRawTracepoints: "yes", preemptMode: "full" }, "tracing");
 }
 
-/** Loads the addon and insists that this kernel and this user can load a tier that sees reads. */
+let loaded: NativeAddon | undefined;
+
+/** The addon, which asks the kernel what it has only once: in an emulated machine the answer takes seconds. */
+export function testedAddon(): NativeAddon {
+  if (!loaded) {
+    const addon = loadAddon(packageRoot);
+    const facts = addon.probeFeatures();
+    loaded = { ...addon, probeFeatures: () => facts };
+  }
+  return loaded;
+}
+
+/** Insists that this kernel and this user can load a tier that sees reads. */
 export function requireReads(): NativeAddon {
-  const addon = loadAddon(packageRoot);
+  const addon = testedAddon();
   const { tier, reasons } = testedChoice(addon.probeFeatures());
   if (tier === "none" || tier === "procfs") {
     throw new Error(`kernel tests need BPF (tier ${WANTED}): ${reasons.get("kernel") ?? "no program"}`);
@@ -68,28 +80,35 @@ export function openProbe(addon: NativeAddon, pins?: NativePins, extras = NO_EXT
   return probe;
 }
 
-/** Opens a probe before the tests of a suite and closes it after them. */
+let shared: { readonly addon: NativeAddon; readonly probe: NativeProbe } | undefined;
+
+/**
+ * The probe that suites share, opened by the first one that needs it: in an emulated machine that takes many seconds.
+ * It ends with the process.
+ */
 export function useProbe(): { readonly addon: () => NativeAddon; readonly probe: () => NativeProbe } {
-  let opened: { addon: NativeAddon; probe: NativeProbe } | undefined;
   const get = () => {
-    if (!opened) throw new Error("the probe is open only while tests run");
-    return opened;
+    if (!shared) throw new Error("the probe is open only while tests run");
+    return shared;
   };
   before(() => {
     const addon = requireReads();
-    opened = { addon, probe: openProbe(addon) };
+    shared ??= { addon, probe: openProbe(addon) };
   });
   after(() => {
-    opened?.probe.close();
+    shared?.probe.setTargets([]);
   });
   return { addon: () => get().addon, probe: () => get().probe };
 }
+
+const ignore = () => undefined;
+export const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, throttled: ignore };
 
 /** Opens the kernel side on the tier under test, or on another one. */
 export function openTestedKernel(targets: readonly WatchedTarget[], log: Log, other?: TierChoice): Kernel {
   const tier = other ?? (WANTED === "records" ? "tracing" : (WANTED as TierChoice));
   const kernel = { ...PARTS, tier, latencyBuckets: false, allowDegraded: false };
-  return openKernel(other ? loadAddon(packageRoot) : requireReads(), { targets, kernel }, log);
+  return openKernel(other ? testedAddon() : requireReads(), { targets, kernel }, log);
 }
 
 /** A target that selects by what is given alone. */

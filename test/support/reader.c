@@ -12,7 +12,8 @@
  * (anywhere, 1..BYTES each), torn (anywhere, BYTES each, its end absent while what follows comes),
  * eof (over the end of the file), cold (anywhere, BYTES each, all of it dropped before),
  * mixed (all ways to fetch, also direct), deep (io_uring,
- * many at a time), pipes (no file at all), hold (no reads), hints and dontneed (see there), cycles
+ * many at a time), touches (faults on mapped pages), writes (BYTES each into a new file
+ * FILE-written), pipes (no file at all), hold (no reads), hints and dontneed (see there), cycles
  * (OPS processes one after the other, each the program CALL, a copy of this one, with pattern once:
  * the main thread and one that renames itself read BYTES each). CALL: see do_read(); default read
  * for sequential, else pread.
@@ -60,7 +61,7 @@ struct cachestat {
 
 struct truth {
 	unsigned long long reads, reads_missed, pages_requested, pages_missed, read_bytes;
-	unsigned long long direct_bytes, second_thoughts;
+	unsigned long long direct_bytes, pages_faulted, pages_written, second_thoughts;
 };
 
 static const char *call;
@@ -433,6 +434,34 @@ static void fetch_in_all_ways(const char *path, long bytes, long ops, unsigned l
 	}
 }
 
+/* What is in memory in the end came by faults: nothing of the file was before. */
+static void touch_pages(long ops, unsigned long seed)
+{
+	unsigned long random = seed * 7919 + 12345;
+
+	for (long i = 0; i < ops; i++)
+		touch(next_random(&random) % (file_bytes / PAGE) * PAGE);
+	usleep(SETTLE_US);
+	truth.pages_faulted = pages_in_memory(0, (file_bytes + PAGE - 1) / PAGE);
+}
+
+/* What is in memory of a file that was not there before, was written. */
+static void write_new_file(const char *path, long bytes, long ops)
+{
+	char written[PATH_MAX];
+
+	snprintf(written, sizeof(written), "%s-written", path);
+	fd = open(written, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		die(written);
+	for (long i = 0; i < ops; i++)
+		if (pwrite(fd, buffer, bytes, i * bytes) != bytes)
+			die("pwrite");
+	truth.pages_written = pages_in_memory(0, (bytes * ops + PAGE - 1) / PAGE);
+	unlink(written);
+	close(fd);
+}
+
 /* As many reads of io_uring at a time as the ring takes, each in a part of the file of its own. */
 static void read_deep(long bytes, long ops, unsigned long seed)
 {
@@ -737,17 +766,21 @@ int main(int argc, char **argv)
 		read_deep(bytes, ops, atol(argv[5]));
 	else if (!strcmp(pattern, "mixed"))
 		fetch_in_all_ways(argv[1], bytes, ops, atol(argv[5]));
+	else if (!strcmp(pattern, "touches"))
+		touch_pages(ops, atol(argv[5]));
+	else if (!strcmp(pattern, "writes"))
+		write_new_file(argv[1], bytes, ops);
 	else if (!strcmp(pattern, "cycles"))
 		run_cycles(argv[6], argv, ops);
 	else if (strcmp(pattern, "hold"))
 		read_file(pattern, bytes, ops, atol(argv[5]));
 	printf("{\"reads\":%llu,\"reads_missed\":%llu,\"pages_requested\":%llu,"
 	       "\"pages_missed\":%llu,"
-	       "\"read_bytes\":%llu,\"direct_bytes\":%llu,\"second_thoughts\":%llu,"
-	       "\"storage_read_bytes\":%llu}\n",
+	       "\"read_bytes\":%llu,\"direct_bytes\":%llu,\"pages_faulted\":%llu,"
+	       "\"pages_written\":%llu,\"second_thoughts\":%llu,\"storage_read_bytes\":%llu}\n",
 	       truth.reads, truth.reads_missed, truth.pages_requested, truth.pages_missed,
-	       truth.read_bytes, truth.direct_bytes, truth.second_thoughts,
-	       storage_read_bytes() - before);
+	       truth.read_bytes, truth.direct_bytes, truth.pages_faulted, truth.pages_written,
+	       truth.second_thoughts, storage_read_bytes() - before);
 	fflush(stdout);
 	wait_for_line();
 	return 0;

@@ -12,6 +12,8 @@ export interface Truth {
   readonly pages_missed: number;
   readonly read_bytes: number;
   readonly direct_bytes: number;
+  readonly pages_faulted: number;
+  readonly pages_written: number;
   readonly storage_read_bytes: number;
 }
 
@@ -46,6 +48,8 @@ export interface ReaderOptions {
     | "cold"
     | "mixed"
     | "deep"
+    | "touches"
+    | "writes"
     | "pipes"
     | "hold"
     | "cycles"
@@ -168,6 +172,8 @@ export function sumTruths(truths: readonly Truth[]): Truth {
     pages_missed: sum("pages_missed"),
     read_bytes: sum("read_bytes"),
     direct_bytes: sum("direct_bytes"),
+    pages_faulted: sum("pages_faulted"),
+    pages_written: sum("pages_written"),
     storage_read_bytes: sum("storage_read_bytes"),
   };
 }

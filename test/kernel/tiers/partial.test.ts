@@ -22,7 +22,7 @@ const STEP = 101;
 const ATTEMPTS = 8;
 
 describe("tier partial, where no hook sees reads", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const addon = loadAddon(packageRoot);
   let probe: NativeProbe;
   let file: ReturnType<typeof makeFile>;

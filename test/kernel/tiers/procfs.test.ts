@@ -6,14 +6,10 @@ import { expect } from "chai";
 import { createCollector } from "../../../src/collect.js";
 import { readSchema } from "../../../src/config/schema-files.js";
 import type { Kernel } from "../../../src/kernel/kernel.js";
-import type { Log } from "../../../src/model/log.js";
 import { fieldValues, type Sample } from "../../../src/model/tick.js";
-import { openTestedKernel, watched } from "../../support/kernel.js";
+import { openTestedKernel, SILENT, watched } from "../../support/kernel.js";
 import { makeFile } from "../../support/reader.js";
 import { waitFor } from "../../support/wait.js";
-
-const ignore = () => undefined;
-const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, throttled: ignore };
 
 const PAGE_BYTES = 4096;
 /** By its path, for a shell may have one of its own. */
@@ -22,7 +18,7 @@ const FILE_BYTES = (8 << 20) - 1234;
 const FILE_PAGES = Math.ceil(FILE_BYTES / PAGE_BYTES);
 
 describe("tier procfs, without any program", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let file: ReturnType<typeof makeFile>;
   let copy: string;
   let copier: ChildProcess;

@@ -26,7 +26,7 @@ interface Read {
 }
 
 describe("reads with a known answer", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let addon: NativeAddon;
   let probe: NativeProbe;
   let file: ReturnType<typeof makeFile>;

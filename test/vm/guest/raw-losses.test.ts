@@ -10,7 +10,7 @@ import { makeFile, startReader, sumTruths } from "../../support/reader.js";
 const READERS = 6;
 
 describe("raw tracepoints that can be preempted", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const { addon, probe } = useProbe();
 
   it("count no read that was not, and say of each that they lost", async () => {

@@ -6,7 +6,7 @@ import { packageRoot } from "../../support/package-root.js";
 
 describe("a kernel without tier tracing", function () {
   // An emulated CPU takes its time to try every hook.
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   it("is refused that tier for a missing tracepoint, not for want of BTF or permission", () => {
     const facts = loadAddon(packageRoot).probeFeatures();

@@ -13,7 +13,7 @@ const PATTERNS: readonly (ReaderOptions & { readonly name: string })[] = [
 const NAMES = ["reads", "reads_missed", "pages_requested", "pages_missed", "read_bytes"] as const;
 
 describe("reads of a file in a shared folder, against cachestat(2) before each read", function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let addon: NativeAddon;
   let probe: NativeProbe;
   let file: ReturnType<typeof makeFile>;
