@@ -10,6 +10,11 @@ import { HEALTHY, KERNEL } from "../../support/status.js";
 const FODC_LINE = /^(\w+)(?:\{([^}]+)\})?\s+(.+)$/;
 const FODC_LABEL = /(\w+)="([^"]+)"/g;
 
+/** What gRPC takes as one message by default; the agent sends a page to FODC's proxy as one. */
+const FODC_MESSAGE_BYTES = 4 << 20;
+/** All that the kernel has ids for (COMPONENTS of bpf/page_cache.h). */
+const COMPONENTS_MAX = 256;
+
 const COUNTS = parseMeasure("hints.json", {
   measure: "hints",
   description: "d",
@@ -204,6 +209,31 @@ describe("/metrics", () => {
       const read = [...labels.matchAll(FODC_LABEL)].map(([, key = "", text = ""]) => `${key}="${text}"`);
       expect(`${name ?? ""}{${read.join(",")}} ${value ?? ""}`).to.equal(line);
     }
+  });
+
+  it("fits into a message of FODC with all components that there can be, and has names of its own only", () => {
+    const schema = readSchema();
+    const samples = schema.measures.flatMap((measure) =>
+      Array.from({ length: measure.name === "page_cache_component" ? COMPONENTS_MAX : 8 }, (_, row) => {
+        const tags = measure.tags.map(({ name }) => `${name}-of-a-group-with-a-long-name-${row}`);
+        return makeSample(measure, tags, () => Number.MAX_SAFE_INTEGER);
+      }),
+    );
+    const lines = render([{ timestampMs: 1, version: 1n, intervalMs: 10, samples }], schema);
+    expect(Buffer.byteLength(lines.join("\n"))).to.be.lessThan(FODC_MESSAGE_BYTES);
+    const described = lines.filter((line) => line.startsWith("# HELP ")).map((line) => line.split(" ")[2]);
+    const typed = lines.filter((line) => line.startsWith("# TYPE ")).map((line) => line.split(" ")[2]);
+    expect(typed).to.deep.equal(described);
+    // Its profiler takes process_resident_memory_bytes of anybody for BanyanDB's.
+    expect(typed.filter((name) => !/^ebpf_\w+$/.test(name ?? ""))).to.deep.equal([]);
+    const names = lines
+      .filter((line) => line !== "" && !line.startsWith("#"))
+      .map((line) => line.split("{")[0] ?? "");
+    expect(
+      names.filter(
+        (name) => !typed.includes(name.replace(/_(bucket|sum|count)$/, "")) && !typed.includes(name),
+      ),
+    ).to.deep.equal([]);
   });
 
   it("escapes the values of labels", () => {
