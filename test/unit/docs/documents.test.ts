@@ -4,8 +4,12 @@ import { expect } from "chai";
 import { parse } from "yaml";
 import { parseArguments } from "../../../src/cli/arguments.js";
 import { COMMANDS } from "../../../src/cli/cli.js";
+import { measureNamed } from "../../../src/agent-samples.js";
 import { loadConfig } from "../../../src/config/load.js";
 import { claimsToBeOurs, environmentName, isSettingKey, SETTING_KEYS } from "../../../src/config/schema.js";
+import { readSchema } from "../../../src/config/schema-files.js";
+import { storedByField } from "../../../src/demo/result.js";
+import { liveHeader } from "../../../src/demo/show.js";
 import { anchorsIn, codeIn, commandsIn, linksIn } from "../../support/markdown.js";
 import { packageRoot } from "../../support/package-root.js";
 
@@ -146,3 +150,16 @@ for (const path of DOCUMENTS) {
     });
   });
 }
+
+describe("the true output in README.md", () => {
+  it("has the fields and the number of counts of today", () => {
+    const measure = measureNamed(readSchema(), "page_cache");
+    const counts = Object.keys(storedByField(measure, {}));
+    const text = read("README.md");
+    expect(/Stored equals kernel in all (\d+) counts/.exec(text)?.[1]).to.equal(String(counts.length));
+    const shown = [...text.matchAll(/^([a-z_]+) +\d+ +\d+$/gm)].map(([, name = ""]) => name);
+    expect(shown.length).to.be.greaterThan(3);
+    expect(counts).to.include.members(shown);
+    expect(text).to.contain(liveHeader().trimEnd());
+  });
+});
