@@ -30,6 +30,8 @@ export interface RigOptions {
   readonly startProxy?: (target: string) => Promise<FaultProxy>;
   /** Time between two ticks, as their timestamps say it; a second, if absent. */
   readonly stepMs?: number;
+  /** Before the first tick; an hour ago, if absent. */
+  readonly beganMs?: number;
 }
 
 export interface Rig {
@@ -77,7 +79,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
     ...options.banyandb,
   };
   const { stepMs = STEP_MS } = options;
-  const beganMs = Math.floor(Date.now() / 1000) * 1000 - 3_600_000;
+  const beganMs = Math.floor((options.beganMs ?? Date.now() - 3_600_000) / 1000) * 1000;
   const logged: { message: string; fields: LogFields | undefined }[] = [];
   const line = (message: string, fields?: LogFields): void => {
     logged.push({ message, fields });
