@@ -1,6 +1,6 @@
 /**
  * A mocha reporter for logs: one line per group of tests, each failure in full when it happens, and the
- * counts as JSON in the file that the option `results` names.
+ * counts and the labels as JSON in the file that the option `results` names.
  */
 import { writeFileSync } from "node:fs";
 import { inspect } from "node:util";
@@ -78,7 +78,8 @@ export default function LogReporter(runner, { reporterOption }) {
     const byNumber = [...labels].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
     for (const [name, { passed, failed }] of byNumber)
       say(`${name.padEnd(4)} ${passed} passed, ${failed} failed`);
-    writeFileSync(reporterOption.results, JSON.stringify(total));
+    const names = byNumber.map(([name]) => name);
+    writeFileSync(reporterOption.results, JSON.stringify({ ...total, labels: names }));
   });
 }
 

@@ -75,7 +75,7 @@ describe("the command line", function () {
   }
 
   for (const name of ["run", "check", "print-config", "demo"]) {
-    it(`lists all errors of file, environment and flags in \`${name}\`, exits 78 and starts nothing`, async () => {
+    it(`I15: lists all errors of file, environment and flags in \`${name}\`, exits 78 and starts nothing`, async () => {
       const path = file("interval: 5ms\nnode:\n  name: x\n");
       const { code, stdout, stderr } = await runSidecar(
         [name, "--config", path, "--log-level", "loud", "--set", "banyandb.grup=x"],
@@ -108,7 +108,7 @@ describe("the command line", function () {
     expect(broken.stderr).to.contain("not valid YAML");
   });
 
-  it("prints the configuration with its sources and without the secret", async () => {
+  it("I15: prints the configuration with its sources and without the secret", async () => {
     const path = file("banyandb: { username: me, password: hunter2 }\n");
     const { code, stdout, stderr } = await runSidecar(["print-config", "-c", path, "--interval=250ms"]);
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: "" });
@@ -117,7 +117,7 @@ describe("the command line", function () {
     expect(stdout).to.not.contain("hunter2");
   });
 
-  it("prints, for `run --dry-run`, the same errors as for `run`", async () => {
+  it("I15: prints, for `run --dry-run`, the same errors as for `run`", async () => {
     const { code } = await runSidecar(["run", "--dry-run", "--interval", "1"]);
     expect(code).to.equal(78);
   });

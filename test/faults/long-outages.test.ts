@@ -18,7 +18,7 @@ function isDrained({ delivery }: Simulation): boolean {
 describe("long outages", function () {
   this.timeout(180_000);
 
-  it("F2: 30 minutes of refused connections cost nothing, and are made up for within a minute", async () => {
+  it("F2, I8, I9: 30 minutes of refused connections cost nothing, and are made up for within a minute", async () => {
     const sim = simulate();
     await sim.pass(MINUTE_MS);
     const callsBefore = sim.server.calls();
@@ -57,7 +57,7 @@ describe("long outages", function () {
     console.log(`        fresh row after ${freshMs} ms`);
   });
 
-  it("F15: 24 hours in a queue of 1000 ticks cost resolution, never a count", async () => {
+  it("F15, I6: 24 hours in a queue of 1000 ticks cost resolution, never a count", async () => {
     const tick = tickAt(1, { hit: 1, missed: 1, reads: { p0: 1, p1: 1 } });
     const sim = simulate({ maxBytes: 1000 * tickBytes(tick), checked: false });
     await sim.pass(MINUTE_MS);
@@ -76,7 +76,7 @@ describe("long outages", function () {
     console.log(`        ${sim.ticks()} ticks in ${rows.length} rows, the widest ${widestMs / 1000} s`);
   });
 
-  it("F21: an outage of an hour is a few lines of log", async () => {
+  it("F21, I14: an outage of an hour is a few lines of log", async () => {
     let lines = 0;
     const stream = new Writable({
       write(_chunk, _encoding, done) {

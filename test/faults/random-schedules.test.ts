@@ -129,7 +129,7 @@ describe("random schedules of faults", function () {
   this.timeout(60_000);
 
   for (const seed of seeds) {
-    it(`cost no count, and every tick keeps its row in a queue with room (SEED=${seed})`, async () => {
+    it(`I1, I2, I3, I4, I7, I11: cost no count, and every tick keeps its row in a queue with room (SEED=${seed})`, async () => {
       const sim = simulate({ seed });
       const schedule: Schedule = { sim, random: seededRandom(seed + 2), always: {} };
       for (let i = 0; i < FAULTS; i++) await fault(schedule);
@@ -145,7 +145,7 @@ describe("random schedules of faults", function () {
       expect((await sim.stored(PART)).rows).to.have.length(2 * sim.ticks());
     });
 
-    it(`cost resolution only, in a queue of 40 ticks (SEED=${seed})`, async () => {
+    it(`I1, I5, I6: cost resolution only, in a queue of 40 ticks (SEED=${seed})`, async () => {
       const tick = tickAt(1, { hit: 1, missed: 1, reads: { p0: 1, p1: 1 } });
       const sim = simulate({ seed, maxBytes: 40 * tickBytes(tick) });
       const schedule: Schedule = { sim, random: seededRandom(seed + 3), always: {} };
@@ -163,7 +163,7 @@ describe("random schedules of faults", function () {
       expect(sums["interval_ms"]).to.equal(sim.ticks() * INTERVAL_MS);
     });
 
-    it(`reject each point that no server takes once, and no other (SEED=${seed})`, async () => {
+    it(`I1, I12: reject each point that no server takes once, and no other (SEED=${seed})`, async () => {
       const sim = simulate({ seed });
       let seen = 0;
       const always: WriteScript = {

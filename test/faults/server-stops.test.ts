@@ -39,9 +39,12 @@ describe("stops of the server", function () {
     await controls.restart();
   }
 
-  for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+  for (const [label, signal] of [
+    ["F1", "SIGKILL"],
+    ["F8", "SIGTERM"],
+  ] as const) {
     for (const share of SHARES) {
-      it(`${signal} ${share} of a flush interval after the acknowledgements`, async () => {
+      it(`${label}: ${signal} ${share} of a flush interval after the acknowledgements`, async () => {
         rig.start();
         rig.enqueue(2);
         // Older than any flush, so that the schema is not at stake here.
@@ -56,7 +59,7 @@ describe("stops of the server", function () {
       });
     }
 
-    it(`${signal} right after the schema was created`, async () => {
+    it(`${label}, F23: ${signal} right after the schema was created`, async () => {
       rig.start();
       rig.enqueue(20);
       await waitFor("the schema is there", () => rig.delivery().status().schema.state === "ready");
@@ -64,7 +67,7 @@ describe("stops of the server", function () {
       await rig.expectAllStored();
     });
 
-    it(`${signal} under continuous writes, three times`, async () => {
+    it(`${label}: ${signal} under continuous writes, three times`, async () => {
       rig.start();
       const writing = new AbortController();
       const write = async (): Promise<void> => {
