@@ -112,25 +112,40 @@ export function bootsOf({ series, hasModules }: Pick<ServedKernel, "series" | "h
   ];
 }
 
-/** All suites of the kernel side; the truth of most is cachestat(2). */
-export const ALL_SUITES = "dist/test/kernel/*.test.js";
-const LATENCY = "dist/test/kernel/latency.test.js";
-/** What can be had of them without it. */
-const KNOWN_ANSWERS = "dist/test/vm/guest/known-answers.test.js";
-/** What only a machine of its own can be brought to. */
-const DIRECT_RECLAIM = "dist/test/vm/guest/direct-reclaim.test.js";
+const suites = (...names: string[]) => names.map((name) => `dist/test/${name}.test.js`).join(" ");
 
-/** Compiled tests in a guest, relative to the package. The environment variable SIDECAR_TIER tells them the tier. */
-export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier): string {
-  if (tier === "none") return "dist/test/vm/guest/refusal.test.js";
-  if (tier === "raw") return "dist/test/vm/guest/raw-losses.test.js";
-  if (tier === "partial" || tier === "procfs") return `dist/test/kernel/tiers/${tier}.test.js`;
-  // The truth of the other suites is cachestat(2), which came with 6.5.
-  if (inOrder.compare(series, "6.5") < 0)
-    return tier === "auto" ? `${KNOWN_ANSWERS} ${LATENCY} ${DIRECT_RECLAIM}` : KNOWN_ANSWERS;
+/** All suites of the kernel side. */
+export const ALL_SUITES = "dist/test/kernel/*.test.js";
+/** Those that hold what is counted against a truth; the others are about loading, pins and the life of processes. */
+export const TRUTH_SUITES = suites(
+  ...["reads", "threads", "storage", "rows", "latency", "hints", "evictions", "pressure", "components"].map(
+    (name) => `kernel/${name}`,
+  ),
+);
+/** What only a machine of its own can be brought to. */
+const DIRECT_RECLAIM = suites("vm/guest/direct-reclaim");
+/** Where there is no cachestat(2), which came with 6.5 and is the truth of most. */
+const KNOWN_ANSWERS = suites("vm/guest/known-answers");
+const WITHOUT_CACHESTAT = `${KNOWN_ANSWERS} ${suites("kernel/latency")} ${DIRECT_RECLAIM}`;
+
+/**
+ * Compiled tests in a guest, relative to the package. The environment variable SIDECAR_TIER tells them the tier.
+ * @param whole whether all suites are to run, and not those about a truth alone
+ */
+export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier, whole: boolean): string {
+  if (tier === "none") return suites("vm/guest/refusal");
+  if (tier === "raw") return suites("vm/guest/raw-losses");
+  if (tier === "partial" || tier === "procfs") return suites(`kernel/tiers/${tier}`);
+  if (inOrder.compare(series, "6.5") < 0) return tier === "auto" ? WITHOUT_CACHESTAT : KNOWN_ANSWERS;
   // In a shared folder no storage accounts for the reads, which the other suites compare too.
-  if (!hasModules) return "dist/test/vm/guest/shared-folder.test.js";
-  return tier === "auto" ? `${ALL_SUITES} ${DIRECT_RECLAIM}` : "dist/test/kernel/reads.test.js";
+  if (!hasModules) return suites("vm/guest/shared-folder");
+  if (tier !== "auto") return suites("kernel/reads");
+  return `${whole ? ALL_SUITES : TRUTH_SUITES} ${DIRECT_RECLAIM}`;
+}
+
+/** Whether all suites run in this boot: the oldest kernel of tier tracing, and the newest one. */
+export function isWhole(series: string, newest: string, { preemption }: Boot): boolean {
+  return preemption === "default" && (series === "6.12" || series === newest);
 }
 
 /** Parameters of the kernel that only its series needs. */

@@ -2,10 +2,12 @@ import { expect } from "chai";
 import {
   SERIES,
   bootsOf,
+  isWhole,
   newestOfEachSeries,
   parametersOf,
   suiteOf,
   wantedSeries,
+  type Preemption,
 } from "../../vm/kernels.js";
 
 const cloud = (...names: string[]) => names.map((name) => `linux-${name}-cloud-amd64`);
@@ -95,17 +97,23 @@ describe("series of the matrix", () => {
     expect(boots("7.0", false)[0]?.tiers).to.deep.equal(["auto", "raw", "kprobe"]);
   });
 
+  const files = (series: string, { hasModules = true, whole = false } = {}) =>
+    suiteOf({ series, hasModules, version: series, packages: [] }, "auto", whole)
+      .split(" ")
+      .map((path) => path.split("/").slice(-2).join("/"));
+
   it("are compared with cachestat(2) where it is, and with storage where there is a disk", () => {
-    const suite = (series: string, hasModules: boolean) =>
-      suiteOf({ series, hasModules, version: series, packages: [] }, "auto")
-        .split(" ")
-        .map((path) => path.split("/").slice(-2).join("/"));
-    expect(suite("6.1", true).slice(0, 2)).to.deep.equal([
-      "guest/known-answers.test.js",
-      "kernel/latency.test.js",
-    ]);
-    expect(suite("6.12", true)[0]).to.equal("kernel/*.test.js");
-    expect(suite("7.0", false)).to.deep.equal(["guest/shared-folder.test.js"]);
+    expect(files("6.1").slice(0, 2)).to.deep.equal(["guest/known-answers.test.js", "kernel/latency.test.js"]);
+    expect(files("6.16")).to.include.members(["kernel/reads.test.js", "kernel/storage.test.js"]);
+    expect(files("7.0", { hasModules: false })).to.deep.equal(["guest/shared-folder.test.js"]);
+  });
+
+  it("run all suites on the oldest kernel of tier tracing and on the newest, as it is built", () => {
+    const whole = (series: string, preemption: Preemption) =>
+      isWhole(series, "7.3", { preemption, tiers: [] });
+    const ran = ["6.12", "6.18", "7.3"].filter((series) => whole(series, "default"));
+    expect([ran, whole("6.12", "full")]).to.deep.equal([["6.12", "7.3"], false]);
+    expect(files("6.12", { whole: true })[0]).to.equal("kernel/*.test.js");
   });
 
   it("have the debugging of slabs on from 7.0 on", () => {
