@@ -5,7 +5,6 @@ import type { Kernel } from "../../src/kernel/kernel.js";
 import { openTestedKernel, SILENT, watched } from "../support/kernel.js";
 import { makeFile, startReader } from "../support/reader.js";
 import { collectRows, type Rows } from "../support/rows.js";
-import { waitFor } from "../support/wait.js";
 
 const MIB = 1 << 20;
 const LIMIT_BYTES = 32 * MIB;
@@ -79,7 +78,7 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
     const cgroup = limitedCgroup();
     const reader = await startReader(file.path, { pattern: "sequential", bytes: 131072, ops: 1500 });
     let rows: Rows;
-    let waitedUs = NaN;
+    let waitedUs: number;
     let elapsedUs: number;
     let charges: number | undefined;
     let own: CgroupNumbers | undefined;
@@ -103,13 +102,7 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
           reclaimed: after.reclaimed - before.reclaimed,
           refaults: after.refaults - before.refaults,
         };
-      const { reclaim_stall_us: stalledUs = NaN } = rows.row("memory_pressure", "target");
-      if (waitedBefore !== undefined) {
-        const waited = () => (cgroup.waitedUs() ?? NaN) - waitedBefore;
-        // The kernel sums up the time of waiting every two seconds (kernel/sched/psi.c, PSI_FREQ).
-        await waitFor("the kernel has summed up the waiting", () => waited() >= stalledUs);
-        waitedUs = waited();
-      }
+      waitedUs = (cgroup.waitedUs() ?? NaN) - (waitedBefore ?? NaN);
     } finally {
       await reader.end();
       cgroup.remove();
@@ -128,6 +121,7 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
     expect(target["reclaim_efficiency_percent"]).to.equal(
       Math.round((pages_reclaimed / pages_scanned) * 100_000) / 1000,
     );
+    // PSI weighs the time of waiting by what each processor does, so it is no bound.
     expect(reclaim_stall_us).to.be.within(1, elapsedUs);
     if (charges !== undefined) expect(target["memcg_reclaims"]).to.be.at.most(charges);
     if (own) {
