@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse } from "yaml";
+import { SETTING_KEYS } from "../../../src/config/schema.js";
 import { readSchema } from "../../../src/config/schema-files.js";
 import { addToTotals } from "../../../src/model/totals.js";
 import { metricsPage } from "../../../src/observe/metrics.js";
@@ -123,6 +124,49 @@ describe("names of metrics", () => {
     expect(labelProblems("ebpf_cache_page_results_total", '{result="lost",catalog="x"}')).to.deep.equal([
       "ebpf_cache_page_results_total: result is never lost",
       "ebpf_cache_page_results_total has no label catalog",
+    ]);
+  });
+});
+
+/** What operators read; ARCHITECTURE and the decisions speak of the kernel's names too. */
+const FOR_OPERATORS = ["README", "CHANGELOG", "METRICS", "OPERATIONS", "QUERIES", "RUNBOOKS", "SKYWALKING"];
+/** Of the kernel, and of Kubernetes. */
+const NO_NAMES_OF_OURS = ["no_new_privs", "read_ahead_kb"];
+
+/** Of measures, tags, fields, settings, meters and labels. */
+function knownNames(): ReadonlySet<string> {
+  const { group, measures } = SCHEMA;
+  const meters = MAL_FILES.flatMap(malRules).map(({ name }) => name);
+  return new Set([
+    ...group.identityTags.map(({ name }) => name),
+    ...measures.flatMap(({ name, tags, fields }) => [name, ...[...tags, ...fields].map((each) => each.name)]),
+    ...SETTING_KEYS.flatMap((key) => key.split(".")),
+    ...meters,
+    ...meters.map((name) => name.replace(/^meter_banyandb_\w+?_ebpf_/, "")),
+    ...METRICS.keys(),
+    ...ADDED_LABELS,
+    ...NO_NAMES_OF_OURS,
+  ]);
+}
+
+/** Names in backticks, of two words or more, that nothing of ours has. */
+function unknownNames(text: string): string[] {
+  const known = knownNames();
+  const prose = text.replaceAll(/```[^]*?```/g, "");
+  const named = [...prose.matchAll(/`([a-z][a-z0-9]*(?:_[a-z0-9]+)+)`/g)].map(([, name = ""]) => name);
+  return named.filter((name) => !known.has(name) && !isMetric(name));
+}
+
+describe("names of measures, tags, fields, settings and meters", () => {
+  for (const path of FILES.filter((file) => FOR_OPERATORS.some((name) => file.endsWith(`${name}.md`)))) {
+    it(`in the sentences of ${path} all exist`, () => {
+      expect(unknownNames(read(path))).to.deep.equal([]);
+    });
+  }
+
+  it("would be noticed where they do not", () => {
+    expect(unknownNames("`pages_missed` and `pages_lost` of `page_cache`, `max_bytes`")).to.deep.equal([
+      "pages_lost",
     ]);
   });
 });
