@@ -9,25 +9,40 @@ const PATIENCE_MS = 2000;
 const ERASE_LINE = "\r\u001b[K";
 
 /**
- * Does `action`, which may take longer than `PATIENCE_MS`. On a terminal `what` is shown at once, since an action
- * that does not yield leaves no time for it later, and erased in the end. Elsewhere it is one line, and only
- * where it does take longer.
+ * Shows `what` until the returned function is called, which may be called again. On a terminal at once, since what
+ * does not yield leaves no time for it later, and erased in the end. Elsewhere it is one line, and only where it does
+ * take longer than `PATIENCE_MS`.
  */
-export async function withProgress<T>(
+export function startProgress(
   { stderr, environment }: Pick<Context, "stderr" | "environment">,
   what: string,
-  action: () => T | Promise<T>,
   patienceMs = PATIENCE_MS,
-): Promise<T> {
+): () => void {
   const terminal = isTerminal(stderr, environment);
   if (terminal) stderr.write(`${what} ...`);
   const timer = setTimeout(() => {
     if (!terminal) stderr.write(`${what} ...\n`);
   }, patienceMs);
+  let over = false;
+  return () => {
+    if (over) return;
+    over = true;
+    clearTimeout(timer);
+    if (terminal) stderr.write(ERASE_LINE);
+  };
+}
+
+/** Does `action`, and shows `what` meanwhile. */
+export async function withProgress<T>(
+  context: Pick<Context, "stderr" | "environment">,
+  what: string,
+  action: () => T | Promise<T>,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
+  const end = startProgress(context, what, patienceMs);
   try {
     return await action();
   } finally {
-    clearTimeout(timer);
-    if (terminal) stderr.write(ERASE_LINE);
+    end();
   }
 }

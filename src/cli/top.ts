@@ -8,6 +8,7 @@ import { runTop } from "../top/top.js";
 import { type Arguments, CONFIG_OPTIONS } from "./arguments.js";
 import { type Command, configOf, type Context } from "./command.js";
 import { EXIT } from "./exit-code.js";
+import { startProgress } from "./progress.js";
 import { systemClocks } from "./system-clocks.js";
 import { isTerminal, wantsColours } from "./terminal.js";
 
@@ -48,13 +49,13 @@ async function run(args: Arguments, context: Context): Promise<number> {
   const json = args.switches.has("json");
   const terminal = isTerminal(stdout, environment) ? stdout : undefined;
   const colours = wantsColours(stdout, environment);
+  const drawn = terminal !== undefined && !once && !json;
   let notice: string | undefined;
-  const log: Log =
-    terminal && !once && !json
-      ? noticeLog((text) => {
-          notice = text;
-        })
-      : createLog({ level: config.log.level, stream: stderr, clock: systemClocks });
+  const log: Log = drawn
+    ? noticeLog((text) => {
+        notice = text;
+      })
+    : createLog({ level: config.log.level, stream: stderr, clock: systemClocks });
   let screen: Screen | undefined;
 
   function print(frame: Frame): void {
@@ -68,6 +69,8 @@ async function run(args: Arguments, context: Context): Promise<number> {
     } else stdout.write(`${renderLine(frame)}\n`);
   }
 
+  // Elsewhere the log says what goes on.
+  const loaded = drawn ? startProgress(context, "loading the programs into the kernel") : () => undefined;
   try {
     await runTop({
       config,
@@ -76,6 +79,7 @@ async function run(args: Arguments, context: Context): Promise<number> {
       version: packageVersion(),
       notice: () => notice,
       show: (frame) => {
+        loaded();
         if (ended.signal.aborted) return true;
         print(frame);
         return once;
@@ -83,6 +87,7 @@ async function run(args: Arguments, context: Context): Promise<number> {
       stop: AbortSignal.any([stop, ended.signal]),
     });
   } finally {
+    loaded();
     screen?.close();
   }
   return EXIT.ok;

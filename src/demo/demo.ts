@@ -45,6 +45,7 @@ interface DemoSink {
  * @throws KernelError where nothing can be measured; BanyanError where the server cannot be asked at the end
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
+  process.stderr.write("Loading the programs into the kernel, and looking for BanyanDB ...\n");
   const target = await findDemoTarget(options.config, options.log);
   const sink = await openSink(options.banyandb);
   const config: Config = {

@@ -71,7 +71,8 @@ describe("top", function () {
 
   it("takes the terminal, and gives it back on q", () => {
     const shown = onTerminal({});
-    expect(shown.startsWith("\u001b[?1049h\u001b[?25l")).to.equal(true);
+    const waiting = "loading the programs into the kernel ...\r\u001b[K";
+    expect(shown.startsWith(`${waiting}\u001b[?1049h\u001b[?25l`)).to.equal(true);
     expect(shown.endsWith("\u001b[?25h\u001b[?1049l")).to.equal(true);
     expect(shown).to.contain("no target process runs");
     expect(shown).to.contain("\u001b[1mhit rate");
