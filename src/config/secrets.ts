@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Config } from "./config.js";
 import { CREDENTIAL } from "./formats.js";
-import { unfitForSecrets, type GuardedFile, type ReadGuarded } from "./guarded-file.js";
+import { changeableByOthers, unfitForSecrets, type GuardedFile, type ReadGuarded } from "./guarded-file.js";
 import type { ConfigProblem } from "./problems.js";
 
 export interface SecretFiles {
@@ -67,12 +67,14 @@ export function readSecrets(
       ),
     asPassword,
   );
-  const ca = take("banyandb.tls.ca_file", caFile, ({ text }) =>
-    labelled(certificateOf(text) ? undefined : "it must hold certificates in PEM"),
-  );
-  const cert = take("http.tls.cert_file", certFile, ({ text }) =>
-    labelled(certificateOf(text) ? undefined : "it must hold certificates in PEM"),
-  );
+  // Who may write an authority may be BanyanDB, and be told the password.
+  const certificates = (file: GuardedFile) =>
+    labelled(
+      changeableByOthers(file, ownIds) ??
+        (certificateOf(file.text) ? undefined : "it must hold certificates in PEM"),
+    );
+  const ca = take("banyandb.tls.ca_file", caFile, certificates);
+  const cert = take("http.tls.cert_file", certFile, certificates);
   const key = take("http.tls.key_file", keyFile, (file) => secret(file, () => unfitKey(file.text, cert)));
   return { password, ca, cert, key, problems };
 }

@@ -49,6 +49,8 @@ const LIMITS = {
   headersMs: 5000,
   requestMs: 10_000,
   keepAliveMs: 30_000,
+  /** Nothing moves: somebody who asks and does not read would hold a connection for ever. */
+  idleMs: 30_000,
 } as const;
 
 const OPTIONS = {
@@ -61,12 +63,14 @@ const OPTIONS = {
 
 /**
  * Starts to listen, by TLS where there is a certificate.
+ * @param idleMs after so long without a byte either way a connection ends
  * @throws HttpListenError
  */
 export async function serveHttp(
   listen: { host: string; port: number },
   pages: Pages,
   certificate?: Certificate,
+  idleMs: number = LIMITS.idleMs,
 ): Promise<HttpEndpoint> {
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     answer(request, response, pages);
@@ -74,6 +78,7 @@ export async function serveHttp(
   const tls = certificate && tlsServer(certificate, onRequest);
   const server = tls ?? createServer(OPTIONS, onRequest);
   server.maxConnections = LIMITS.connections;
+  server.timeout = idleMs;
   await started(server, listen);
   const { port } = server.address() as AddressInfo;
   return {

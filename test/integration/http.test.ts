@@ -125,6 +125,26 @@ describe("the HTTP endpoint", () => {
     expect(performance.now() - beganMs).to.be.within(4000, 10_000);
   });
 
+  it("gives up on who asks and does not read the answer", async function () {
+    this.timeout(20_000);
+    const page: Page = { ...HELLO, body: "x".repeat(16 << 20) };
+    const own = await serveHttp({ host: "127.0.0.1", port: 0 }, { "/big": () => page }, undefined, 500);
+    try {
+      const socket = connect(own.port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.write("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+      socket.pause();
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      let bytes = 0;
+      socket.on("data", (chunk) => (bytes += chunk.length)).resume();
+      await new Promise((resolve) => socket.once("close", resolve));
+      // What the buffers of both sides held; the rest never came.
+      expect(bytes).to.be.below(page.body.length);
+    } finally {
+      await own.close();
+    }
+  });
+
   it("ends idle keep-alive connections when it closes", async () => {
     const agent = new Agent({ keepAlive: true });
     await ask(endpoint.port, "/hello", "GET", agent);

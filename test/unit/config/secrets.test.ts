@@ -61,6 +61,25 @@ describe("files of secrets", () => {
     });
   }
 
+  it("are refused where somebody else owns them, the authorities too, and where others may write those", () => {
+    const files = { passwordFile: "password", caFile: "ca.pem" };
+    const read = (ownerId: number, mode: number): readonly string[] =>
+      readSecrets(
+        files,
+        (path) => ({
+          text: path === "ca.pem" ? CERTIFICATE : "hunter2",
+          ownerId,
+          mode: path === "ca.pem" ? mode : 0o600,
+        }),
+        [1000],
+      ).problems.map(({ message }) => message);
+    expect(read(1000, 0o644)).to.deep.equal([]);
+    expect(read(0, 0o664)).to.deep.equal([]);
+    expect(read(1001, 0o644)).to.have.length(2);
+    for (const problem of read(1001, 0o644)) expect(problem).to.contain("owned by user 1001");
+    expect(read(1000, 0o646)).to.deep.equal(["ca.pem: others may write it (mode 0646): chmod o-w"]);
+  });
+
   it("are refused where they are missing, with name and reason", () => {
     const files = { passwordFile: join(folder, "none"), caFile: join(folder, "none") };
     const { problems } = readSecrets(files, readGuardedFile, own);
