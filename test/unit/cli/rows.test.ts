@@ -92,4 +92,17 @@ describe("the daily volume", () => {
     const { rowsPerDay, bytesPerDay } = volume("10s");
     expect(bytesPerDay / rowsPerDay).to.be.within(100, 500);
   });
+
+  it("tells how long an outage every row is kept, and how wide rows get until the age where counts are lost", () => {
+    const { outage } = volume("10s");
+    expect(outage.withoutLossMs).to.equal(7 * 86_400_000);
+    expect(outage.fullResolutionMs % 10_000).to.equal(0);
+    expect(outage.fullResolutionMs).to.be.within(60_000, outage.withoutLossMs);
+    // Merging neighbours doubles intervals, until the rows of the age fit into the queue.
+    const held = outage.fullResolutionMs / 10_000;
+    expect(Math.log2(outage.widestRowMs / 10_000) % 1).to.equal(0);
+    expect(held * outage.widestRowMs).to.be.at.least(outage.withoutLossMs);
+    expect((held * outage.widestRowMs) / 2).to.be.below(outage.withoutLossMs);
+    expect(volume("1s").outage.fullResolutionMs * 10).to.equal(outage.fullResolutionMs);
+  });
 });

@@ -59,4 +59,24 @@ describe("tick clock", () => {
     const b = clock.next({ wallMs: 1000.4, monotonicMs: 0.4 });
     expect(b.timestampMs).to.equal(a.timestampMs + 1);
   });
+
+  it("goes on after the ticks of a process before it, and its first interval has the time that no tick covers", () => {
+    const clock = tickClock({ wallMs: 50_000, monotonicMs: 0 }, { lastTimestampMs: 20_000, owedMs: 7_000 });
+    expect(clock.next({ wallMs: 60_000, monotonicMs: 10_000 })).to.deep.equal({
+      timestampMs: 60_000,
+      intervalMs: 40_000 + 7_000,
+    });
+    expect(clock.next({ wallMs: 70_000, monotonicMs: 20_000 })).to.deep.equal({
+      timestampMs: 70_000,
+      intervalMs: 10_000,
+    });
+  });
+
+  it("begins anew where the ticks before it lie ahead of the wall clock, which was set back", () => {
+    const clock = tickClock({ wallMs: 50_000, monotonicMs: 0 }, { lastTimestampMs: 90_000, owedMs: 7_000 });
+    expect(clock.next({ wallMs: 60_000, monotonicMs: 10_000 })).to.deep.equal({
+      timestampMs: 60_000,
+      intervalMs: 10_000,
+    });
+  });
 });
