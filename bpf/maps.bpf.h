@@ -60,12 +60,19 @@ struct {
 	__type(value, struct inode_class);
 } inodes SEC(".maps");
 
+/* A file as it was when pages were added to it last. */
+struct seen_inode {
+	struct inode_class class;
+	/* Address; by now it may be another one's. */
+	u64 inode;
+};
+
 /* The same by number alone, for records that have no more; generation is 0. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, INODES_MAX);
 	__type(key, struct inode_key);
-	__type(value, struct inode_class);
+	__type(value, struct seen_inode);
 } inodes_by_number SEC(".maps");
 
 struct inode_slot {

@@ -220,34 +220,56 @@ static __always_inline struct inode *inode_of_syscall(struct task_struct *task, 
 	return inode && inode->i_ino == ino && inode->i_sb->s_dev == dev ? inode : NULL;
 }
 
-/* What is known of a file by its number; false for what is no regular file, and for a number never
+/* Size of a file that was seen before; ~0 where its inode is no longer there. */
+static __always_inline u64 size_of_seen(const struct seen_inode *seen, const struct inode_key *key)
+{
+	struct inode *inode = (struct inode *)seen->inode;
+
+	if (BPF_CORE_READ(inode, i_ino) != key->ino ||
+	    BPF_CORE_READ(inode, i_sb, s_dev) != key->dev)
+		return ~0ull;
+	return BPF_CORE_READ(inode, i_size);
+}
+
+/* How a file was found by its number: not at all, among those seen before, as the one that the
+ * syscall names. */
+enum found {
+	NOT_FOUND,
+	FOUND_SEEN,
+	FOUND_NAMED
+};
+
+/* What is known of a file by its number; not found is what is no regular file, and a number never
  * seen. */
-static __always_inline bool subject_by_number(u32 target, struct task_struct *task, long nr,
-					      u64 ino, u32 dev, struct subject *file)
+static __always_inline enum found subject_by_number(u32 target, struct task_struct *task, long nr,
+						    u64 ino, u32 dev, struct subject *file)
 {
 	struct inode *inode = names_file(nr) ? inode_of_syscall(task, nr, ino, dev) : NULL;
 	u32 identity = target - 1;
 
 	if (inode) {
 		if ((inode->i_mode & S_IFMT) != S_IFREG)
-			return false;
+			return NOT_FOUND;
 		file->inode.ino = ino;
 		file->inode.dev = dev;
 		file->inode.generation = inode->i_generation;
 		file->size = inode->i_size;
 		return count_at(file,
 				component_for(class_of(inode, &file->inode, identity), identity),
-				identity);
+				identity)
+			       ? FOUND_NAMED
+			       : NOT_FOUND;
 	}
 
 	struct inode_key key = { .ino = ino, .dev = dev };
-	struct inode_class *known = bpf_map_lookup_elem(&inodes_by_number, &key);
+	struct seen_inode *seen = bpf_map_lookup_elem(&inodes_by_number, &key);
 
-	if (!known)
-		return false;
+	if (!seen)
+		return NOT_FOUND;
 	file->inode = key;
-	file->size = ~0ull;
-	return count_at(file, component_for(*known, identity), identity);
+	file->size = size_of_seen(seen, &key);
+	return count_at(file, component_for(seen->class, identity), identity) ? FOUND_SEEN
+									      : NOT_FOUND;
 }
 
 /* Learns the class of each file to which pages are added, for records without an inode. */
@@ -261,10 +283,13 @@ int on_add_resolve(u64 *ctx)
 	if (!target || !regular_file(inode, &key))
 		return 0;
 
-	struct inode_class class = class_of(inode, &key, target - 1);
+	struct seen_inode seen = {
+		.class = class_of(inode, &key, target - 1),
+		.inode = (u64)inode,
+	};
 
 	key.generation = 0;
-	bpf_map_update_elem(&inodes_by_number, &key, &class, BPF_ANY);
+	bpf_map_update_elem(&inodes_by_number, &key, &seen, BPF_ANY);
 	return 0;
 }
 
@@ -296,12 +321,14 @@ int on_add_record(struct trace_event_raw_mm_filemap_op_page_cache *record)
 	u64 pages = bpf_core_field_exists(record->order) ? 1ull << (record->order & 63) : 1;
 	struct subject file = {};
 
-	/*
-	 * The size is known exactly where the file is the one that the syscall names. The number is
-	 * read twice, lest the verifier walks through the rest once for each syscall.
+	/* The number is read twice, lest the verifier walks through the rest once for each syscall.
 	 */
-	if (subject_by_number(target, task, syscall_nr(task), record->i_ino, record->s_dev, &file))
-		count_add(&file, task, syscall_nr(task), record->index, pages, file.size != ~0ull);
+	enum found found = subject_by_number(target, task, syscall_nr(task), record->i_ino,
+					     record->s_dev, &file);
+
+	if (found)
+		count_add(&file, task, syscall_nr(task), record->index, pages,
+			  found == FOUND_NAMED);
 	return 0;
 }
 
