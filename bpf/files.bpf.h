@@ -21,18 +21,6 @@
  */
 #define DIRECTORY_LEVELS_MAX 12
 
-/*
- * An address as the number that a function of its own takes: to the verifier it is a pointer
- * otherwise, which 5.10 lets no such function have.
- */
-static __always_inline u64 address_of(const void *object)
-{
-	u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &object);
-	return address;
-}
-
 /* An inode key in two numbers: its ino, and this. */
 static __always_inline u64 inode_tail(const struct inode_key *key)
 {

@@ -177,9 +177,10 @@ _Static_assert(LATENCY_VALUES <= LATENCY_SLOTS, "the latency buckets outgrew the
 #define SLOT_TGID(slot)		((slot) & ((1u << SLOT_TGID_BITS) - 1))
 #define SLOT_OF(tgid, identity) ((tgid) | ((identity) + 1u) << SLOT_TGID_BITS)
 
-/* Where the slot of a process is found at once. */
+/* Where the slot of a process is found at once: 2^32 / golden ratio spreads numbers at any distance
+ * (Knuth, The Art of Computer Programming 3, 6.4). */
 #define PLACES	       256
-#define PLACE_OF(tgid) ((tgid) & (PLACES - 1))
+#define PLACE_OF(tgid) ((unsigned int)(tgid)*0x9e3779b1u >> 24)
 #define PLACE_SHARED   (TARGETS_MAX + 1)
 
 /* Who is counted from his execve on: the first entry that matches says under which identity. */
@@ -234,6 +235,9 @@ struct control {
 	unsigned int count_records;
 	/* Raised whenever reads begin to be timed. */
 	unsigned int timing;
+	/* Where on its stack a thread's user registers are; 0: not known yet. */
+	unsigned int regs_offset;
+	unsigned int also_reserved;
 	unsigned int device[DEVICES_MAX];
 	struct exec_entry exec[EXEC_ENTRIES_MAX];
 	/* By PLACE_OF(tgid): 1 + the only slot that such a process may have, PLACE_SHARED where it
@@ -244,7 +248,7 @@ struct control {
 	unsigned long long taken_ns[TARGETS_MAX];
 };
 _Static_assert(sizeof(struct control) ==
-		       56 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 4 * PLACES + 12 * TARGETS_MAX,
+		       64 + 4 * DEVICES_MAX + 32 * EXEC_ENTRIES_MAX + 4 * PLACES + 12 * TARGETS_MAX,
 	       "struct control has a hole");
 
 /* Fixed when the programs are loaded: the verifier removes what it switches off. */

@@ -19,6 +19,36 @@ extern void *bpf_rdonly_cast(const void *object, u32 type_id) __ksym __weak;
 #define TYPED(type, address) \
 	((struct type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct type)))
 
+/* Of the running thread, and therefore of any. */
+__noinline int learn_regs_offset(void)
+{
+	struct task_struct *task = current_task();
+
+	control.regs_offset = address_of(user_regs(task)) - (u64)TASK_READ(task, stack);
+	return 0;
+}
+
+/*
+ * What user_regs() gives, without a call: a helper's return costs 20 ns where the kernel defends
+ * itself against its prediction (measured with SRSO's "Safe RET"). The place is the same on every
+ * stack, and learned once.
+ */
+static __always_inline struct pt_regs *hot_regs(struct task_struct *task)
+{
+	if (!control.regs_offset)
+		learn_regs_offset();
+	return TYPED(pt_regs, task->stack + control.regs_offset);
+}
+
+static __always_inline long hot_syscall_nr(struct task_struct *task, struct pt_regs *regs)
+{
+	u32 flags = task->flags;
+
+	if (flags & (PF_IO_WORKER | PF_KTHREAD))
+		return flags & PF_IO_WORKER ? NR_io_worker : NR_kernel_thread;
+	return (int)regs->REG_SYSCALL;
+}
+
 /* A batch of a call that copies; false where it is none, or not one for the file that is copied. */
 static __always_inline bool count_copied_batch(const struct subject *file, struct task_struct *task,
 					       u64 index, u64 last_index)
@@ -142,16 +172,12 @@ __noinline int count_plain_batch(PART_PARAMETERS)
  * The hot path: a pread(2) of one page, as a read of one page has no second batch, and its adds
  * knew its range: no state.
  */
-static __always_inline bool count_page(const struct subject *file, struct task_struct *task,
+static __always_inline bool count_page(const struct subject *file, long nr, struct pt_regs *regs,
 				       u64 index, u64 last_index)
 {
-	if (index != last_index || task->flags & (PF_IO_WORKER | PF_KTHREAD))
-		return false;
-
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	u64 pos = regs->REG_ARG4, end = pos + regs->REG_ARG3;
 
-	if ((int)regs->REG_SYSCALL != NR_pread64 || pos >> PAGE_SHIFT != index ||
+	if (nr != NR_pread64 || index != last_index || pos >> PAGE_SHIFT != index ||
 	    (end - 1) >> PAGE_SHIFT != index)
 		return false;
 	if (pos < file->size)
@@ -159,12 +185,12 @@ static __always_inline bool count_page(const struct subject *file, struct task_s
 	return true;
 }
 
-static __always_inline void count_batch(const struct subject *file, struct task_struct *task,
+static __always_inline void count_batch(const struct subject *file, long nr, struct pt_regs *regs,
 					u64 index, u64 last_index)
 {
 	u64 length = last_index - index;
 
-	if (!count_page(file, task, index, last_index) &&
+	if (!count_page(file, nr, regs, index, last_index) &&
 	    !count_plain_batch(PART_OF(file, index, length)))
 		count_other_batch(PART_OF(file, index, length));
 }
@@ -196,8 +222,11 @@ int on_get_pages(u64 *ctx)
 	};
 	struct inode_class class = class_of(inode, &file.inode, target - 1);
 
-	if (count_at(&file, component_for(class, target - 1), target - 1))
-		count_batch(&file, task, ctx[1], ctx[2]);
+	if (count_at(&file, component_for(class, target - 1), target - 1)) {
+		struct pt_regs *regs = hot_regs(task);
+
+		count_batch(&file, hot_syscall_nr(task, regs), regs, ctx[1], ctx[2]);
+	}
 	return 0;
 }
 
@@ -207,10 +236,13 @@ int on_get_pages(u64 *ctx)
  * inode, where it is the same. Where it is not (page faults, io_uring), the number is looked up
  * among those that were seen before.
  */
-static __always_inline struct inode *inode_of_syscall(struct task_struct *task, long nr, u64 ino,
-						      u32 dev)
+static __always_inline struct inode *inode_of_syscall(struct task_struct *task, long nr,
+						      struct pt_regs *regs, u64 ino, u32 dev)
 {
-	struct file *file = syscall_file(task, nr);
+	u32 descriptor = nr == NR_sendfile ? regs->REG_ARG2 : regs->REG_ARG1;
+	/* As file_of(), without a call: any type that is one pointer does. */
+	struct file *file =
+		(struct file *)TYPED(hlist_head, task->files->fdt->fd + descriptor)->first;
 
 	if (!file)
 		return NULL;
@@ -241,35 +273,31 @@ enum found {
 
 /* What is known of a file by its number; not found is what is no regular file, and a number never
  * seen. */
-static __always_inline enum found subject_by_number(u32 target, struct task_struct *task, long nr,
-						    u64 ino, u32 dev, struct subject *file)
+static __always_inline enum found subject_by_number(u32 identity, struct task_struct *task, long nr,
+						    struct pt_regs *regs, u64 ino, u32 dev,
+						    struct subject *file)
 {
-	struct inode *inode = names_file(nr) ? inode_of_syscall(task, nr, ino, dev) : NULL;
-	u32 identity = target - 1;
+	struct inode *inode = names_file(nr) ? inode_of_syscall(task, nr, regs, ino, dev) : NULL;
+	enum found found = inode ? FOUND_NAMED : FOUND_SEEN;
+	struct inode_class class;
 
+	file->inode.ino = ino;
+	file->inode.dev = dev;
 	if (inode) {
 		if ((inode->i_mode & S_IFMT) != S_IFREG)
 			return NOT_FOUND;
-		file->inode.ino = ino;
-		file->inode.dev = dev;
 		file->inode.generation = inode->i_generation;
 		file->size = inode->i_size;
-		return count_at(file,
-				component_for(class_of(inode, &file->inode, identity), identity),
-				identity)
-			       ? FOUND_NAMED
-			       : NOT_FOUND;
+		class = class_of(inode, &file->inode, identity);
+	} else {
+		struct seen_inode *seen = bpf_map_lookup_elem(&inodes_by_number, &file->inode);
+
+		if (!seen)
+			return NOT_FOUND;
+		file->size = size_of_seen(seen, &file->inode);
+		class = seen->class;
 	}
-
-	struct inode_key key = { .ino = ino, .dev = dev };
-	struct seen_inode *seen = bpf_map_lookup_elem(&inodes_by_number, &key);
-
-	if (!seen)
-		return NOT_FOUND;
-	file->inode = key;
-	file->size = size_of_seen(seen, &key);
-	return count_at(file, component_for(seen->class, identity), identity) ? FOUND_SEEN
-									      : NOT_FOUND;
+	return count_at(file, component_for(class, identity), identity) ? found : NOT_FOUND;
 }
 
 /* Learns the class of each file to which pages are added, for records without an inode. */
@@ -296,35 +324,38 @@ int on_add_resolve(u64 *ctx)
 SEC("tracepoint/filemap/mm_filemap_get_pages")
 int on_get_pages_record(struct trace_event_raw_mm_filemap_op_page_cache_range *record)
 {
-	u32 target = target_identity(current_tgid());
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 target = target_identity(task->tgid);
 
 	if (!target || !control.count_records)
 		return 0;
 
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = hot_regs(task);
+	long nr = hot_syscall_nr(task, regs);
 	struct subject file = {};
 
-	if (subject_by_number(target, task, syscall_nr(task), record->i_ino, record->s_dev, &file))
-		count_batch(&file, task, record->index, record->last_index);
+	if (subject_by_number(target - 1, task, nr, regs, record->i_ino, record->s_dev, &file))
+		count_batch(&file, nr, regs, record->index, record->last_index);
 	return 0;
 }
 
 SEC("tracepoint/filemap/mm_filemap_add_to_page_cache")
 int on_add_record(struct trace_event_raw_mm_filemap_op_page_cache *record)
 {
-	u32 target = target_identity(current_tgid());
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 target = target_identity(task->tgid);
 
 	if (!target || !control.count_records)
 		return 0;
 
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = hot_regs(task);
 	u64 pages = bpf_core_field_exists(record->order) ? 1ull << (record->order & 63) : 1;
 	struct subject file = {};
 
 	/* The number is read twice, lest the verifier walks through the rest once for each syscall.
 	 */
-	enum found found = subject_by_number(target, task, syscall_nr(task), record->i_ino,
-					     record->s_dev, &file);
+	enum found found = subject_by_number(target - 1, task, hot_syscall_nr(task, regs), regs,
+					     record->i_ino, record->s_dev, &file);
 
 	if (found)
 		count_add(&file, task, syscall_nr(task), record->index, pages,

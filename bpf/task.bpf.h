@@ -42,4 +42,16 @@ static __always_inline struct pt_regs *user_regs(struct task_struct *task)
 				  bpf_core_type_size(struct pt_regs));
 }
 
+/*
+ * An address as the number that a function of its own takes: to the verifier it is a pointer
+ * otherwise, which 5.10 lets no such function have.
+ */
+static __always_inline u64 address_of(const void *object)
+{
+	u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &object);
+	return address;
+}
+
 #endif /* TASK_BPF_H */

@@ -13,14 +13,15 @@ void RenewPlaces(control* c) {
   for (uint32_t i = 0; i < TARGETS_MAX; i++) {
     const uint32_t slot = __atomic_load_n(&c->slot[i], __ATOMIC_ACQUIRE);
     if (slot == 0) continue;
-    uint32_t& place = places[PLACE_OF(slot)];
+    uint32_t& place = places[PLACE_OF(SLOT_TGID(slot))];
     place = place == 0 ? i + 1 : PLACE_SHARED;
   }
   for (uint32_t i = 0; i < PLACES; i++) __atomic_store_n(&c->place[i], places[i], __ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < TARGETS_MAX; i++) {
     const uint32_t slot = __atomic_load_n(&c->slot[i], __ATOMIC_SEQ_CST);
-    if (slot != 0 && __atomic_load_n(&c->place[PLACE_OF(slot)], __ATOMIC_SEQ_CST) != i + 1)
-      __atomic_store_n(&c->place[PLACE_OF(slot)], PLACE_SHARED, __ATOMIC_SEQ_CST);
+    if (slot != 0 &&
+        __atomic_load_n(&c->place[PLACE_OF(SLOT_TGID(slot))], __ATOMIC_SEQ_CST) != i + 1)
+      __atomic_store_n(&c->place[PLACE_OF(SLOT_TGID(slot))], PLACE_SHARED, __ATOMIC_SEQ_CST);
   }
 }
 
