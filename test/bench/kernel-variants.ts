@@ -1,10 +1,12 @@
 /** What is attached while the hot loop runs, and the roles that the loop's process plays then. */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { TierChoice } from "../../src/config/config.js";
+import type { LatencyMode, TierChoice } from "../../src/config/config.js";
 import type { NativeAddon, NativeProbe } from "../../src/kernel/addon.js";
+import { chooseParts, type PartChoice, type PartChoices } from "../../src/kernel/choose-parts.js";
 import { choosePrograms, type Choice } from "../../src/kernel/choose.js";
 import { kernelDeviceOfStat } from "../../src/kernel/device-numbers.js";
+import { samePlace } from "../support/places.js";
 import type { Attacher, EMPTY_HOOKS, HotLoop } from "./kernel-tools.js";
 
 export interface Role {
@@ -21,12 +23,18 @@ export interface Variant {
 }
 
 export type EmptyKind = keyof typeof EMPTY_HOOKS;
+const KINDS = { tracing: "tp_btf", fentry: "fexit", kprobe: "kprobe" } as const;
 
 const ANYBODY: readonly Role[] = [{ name: "any process", prepare: () => undefined }];
-/** A process is first turned away by 64 bits, one for each remainder of its number. */
-const FILTER_BITS = 64;
+/** Numbers of processes at such a distance have their lowest bits in common. */
+const DISTANCE = 64;
 export const TARGET = "target";
+export const LAST_TARGET = "last of 32 targets";
 export const OTHER = "other process";
+export const OTHER_OF_MANY = "other, 32 targets";
+/** The worst that can be, by chance: all targets have the same hash, and the process too. */
+const LAST_OF_HASH = "last of 32 of one hash";
+const OTHER_OF_HASH = "other, 32 of its hash";
 
 export function nothing(name: string): Variant {
   return { name, roles: ANYBODY, attach: () => true, detach: () => undefined };
@@ -54,18 +62,53 @@ export function peersWay(attacher: Attacher, loop: HotLoop): Variant {
   };
 }
 
-/** Our tiers, each with the kind of program that it puts on the way of a read. */
-export const OUR_TIERS: readonly {
+const [TIMED_BY_HOOKS, SYSCALL_PROGRAMS, TIMED] = [", timed by hooks", ", syscall programs", ", timed"];
+
+/** Name of the variant that differs in nothing but that reads are not timed. */
+export const untimedOf = (name: string) =>
+  name.replace(TIMED_BY_HOOKS, "").replace(SYSCALL_PROGRAMS + TIMED, SYSCALL_PROGRAMS);
+
+export interface OurTier {
   readonly name: string;
   readonly tier: TierChoice;
+  /** Of the program that it puts on the way of a read. */
   readonly kind: EmptyKind;
   readonly records?: boolean;
-}[] = [
+  /** Calls of fadvise and, unless that is off, how long reads take: then nothing is promised. */
+  readonly parts?: { readonly latency: LatencyMode; readonly syscallPrograms: boolean };
+}
+
+/** Our tiers, as far as a kernel has them. */
+export const OUR_TIERS: readonly OurTier[] = [
   { name: "ours, tracing", tier: "tracing", kind: "tp_btf" },
   { name: "ours, tracing by records", tier: "tracing", kind: "tracepoint", records: true },
   { name: "ours, fentry", tier: "fentry", kind: "fexit" },
   { name: "ours, kprobe", tier: "kprobe", kind: "kprobe" },
+  ...(["tracing", "fentry", "kprobe"] as const).flatMap((tier): OurTier[] =>
+    [
+      { suffix: TIMED_BY_HOOKS, parts: { latency: "always", syscallPrograms: false } as const },
+      { suffix: SYSCALL_PROGRAMS, parts: { latency: "off", syscallPrograms: true } as const },
+      { suffix: SYSCALL_PROGRAMS + TIMED, parts: { latency: "always", syscallPrograms: true } as const },
+    ].map(({ suffix, parts }) => ({ name: `ours, ${tier}${suffix}`, tier, kind: KINDS[tier], parts })),
+  ),
 ];
+
+/** Programs of the parts; undefined where they are to be had otherwise, or not at all. */
+function programsOf({ latency, hintCalls }: PartChoices, bySyscalls: boolean): PartPrograms | undefined {
+  const [timed, calls] = [latency, hintCalls].map((part: PartChoice) =>
+    part.state === "programs" ? part.programs : [],
+  );
+  if (!timed || !calls || latency.state === "absent") return undefined;
+  const areSyscalls = [...timed, ...calls].some((program) => program.includes("_sys_"));
+  return areSyscalls === bySyscalls ? { timed, calls } : undefined;
+}
+
+interface PartPrograms {
+  readonly timed: readonly string[];
+  readonly calls: readonly string[];
+}
+
+const NO_PARTS: PartPrograms = { timed: [], calls: [] };
 
 /** Of loading with attaching, and of closing, one for each round. */
 export interface Durations {
@@ -76,12 +119,13 @@ export interface Durations {
 /** One of our tiers; every attachment adds to the durations. */
 export function ours(
   addon: NativeAddon,
-  { name, tier, records = false }: (typeof OUR_TIERS)[number],
+  { name, tier, records = false, parts }: OurTier,
   { loop, file, durations }: { readonly loop: HotLoop; readonly file: string; readonly durations: Durations },
 ): Variant {
   const facts = addon.probeFeatures();
   const wanted = records ? { ...facts, preemptibleRawTracepoints: "yes", preemptMode: "full" } : facts;
   const choice = choosePrograms(wanted as typeof facts, tier);
+  const partPrograms = parts ? programsOf(chooseParts(facts, parts), parts.syscallPrograms) : NO_PARTS;
   let probe: NativeProbe | undefined;
   let tgid = 0;
   const counting = (role: string, tgids: () => readonly number[]): Role => ({
@@ -92,19 +136,21 @@ export function ours(
       probe?.setTargets(tgids());
     },
   });
-  const sameBit = (count: number) => Array.from({ length: count }, (_, i) => tgid + (i + 1) * FILTER_BITS);
+  const others = (count: number) => Array.from({ length: count }, (_, i) => tgid + (i + 1) * DISTANCE);
   return {
     name,
     roles: [
       counting(TARGET, () => [tgid]),
-      counting(`last of ${addon.targetsMax} targets`, () => [tgid, ...sameBit(addon.targetsMax - 1)]),
+      counting(LAST_TARGET, () => [tgid, ...others(addon.targetsMax - 1)]),
       counting(OTHER, () => [tgid + 1]),
-      counting(`other, ${addon.targetsMax} targets of its bit`, () => sameBit(addon.targetsMax)),
+      counting(OTHER_OF_MANY, () => others(addon.targetsMax)),
+      counting(LAST_OF_HASH, () => [tgid, ...samePlace(tgid, addon.targetsMax - 1)]),
+      counting(OTHER_OF_HASH, () => samePlace(tgid, addon.targetsMax)),
     ],
     attach() {
-      if (choice.tier === "none" || choice.useRecords !== records) return false;
+      if (choice.tier === "none" || choice.useRecords !== records || !partPrograms) return false;
       const beginMs = performance.now();
-      probe = openAll(addon, choice);
+      probe = openAll(addon, choice, partPrograms);
       if (!probe) return false;
       durations.openMs.push(performance.now() - beginMs);
       tgid = probe.tasks().find(({ pid }) => pid === loop.pid)?.tgid ?? 0;
@@ -121,10 +167,15 @@ export function ours(
 }
 
 /** Undefined where not all of it can be attached: then it would not be that tier. */
-function openAll(addon: NativeAddon, { programs, spare, useRecords }: Choice): NativeProbe | undefined {
+function openAll(
+  addon: NativeAddon,
+  { programs, spare, useRecords }: Choice,
+  { timed, calls }: PartPrograms,
+): NativeProbe | undefined {
   try {
-    const probe = addon.open({ programs, spare });
+    const probe = addon.open({ programs: [...programs, ...calls], spare, sampled: timed });
     if (useRecords) probe.useRecords();
+    if (timed.length > 0) probe.sample(true);
     if (probe.programs.every((program) => program.attached || (program.spare && !useRecords))) return probe;
     probe.close();
   } catch {
