@@ -165,7 +165,7 @@ describe("a server that hangs", function () {
     const server = await startServerProcess();
     const rig = await openRig({ address: server.address });
     try {
-      const delivery = rig.start({ timing: { attemptDeadlineMs: 1000 } });
+      const delivery = rig.start({ timing: { attemptDeadlineMs: 3000 } });
       rig.enqueue(1);
       await rig.acknowledged();
       rig.proxy.resetAfterRequestBytes(20_000, () => {

@@ -5,7 +5,7 @@
 import { expect } from "chai";
 import type { NativeProbe } from "../../src/kernel/addon.js";
 import { quantileBound } from "../../src/model/histogram.js";
-import { difference, openProbe, readCounts, requireReads, undisturbed } from "../support/kernel.js";
+import { difference, openProbe, readCounts, requireReads, undisturbed, workOf } from "../support/kernel.js";
 import {
   BOUNDS,
   countOf,
@@ -21,7 +21,7 @@ import { killPrograms, startProgram } from "../support/programs.js";
 import { makeFile, startReader } from "../support/reader.js";
 
 const MIB = 1 << 20;
-const OPS = 1000;
+const OPS = workOf(1000);
 const FILE_BYTES = 64 * MIB;
 
 const addon = requireReads();

@@ -3,7 +3,7 @@ import { trackCounts } from "../../src/model/counters.js";
 import { parseMeasure } from "../../src/model/measure.js";
 import { fieldValues, makeSample } from "../../src/model/tick.js";
 import { readFileSync } from "node:fs";
-import { difference, readCounts, useProbe, undisturbed, type Counts } from "../support/kernel.js";
+import { difference, readCounts, useProbe, undisturbed, workOf, type Counts } from "../support/kernel.js";
 import { packageRoot } from "../support/package-root.js";
 import {
   makeFile,
@@ -125,7 +125,7 @@ describe("reads of the target, against cachestat(2) before each read", function 
           const counts = await undisturbed(() =>
             measure(
               files.map(({ path }) => path),
-              pattern,
+              { ...pattern, ops: workOf(pattern.ops) },
             ),
           );
           expectEqualToTruth(counts);
@@ -136,7 +136,7 @@ describe("reads of the target, against cachestat(2) before each read", function 
 
   it("a tick that falls into a read never has a ratio outside 0 to 100", async () => {
     const file = makeFile(64 * MIB);
-    const reader = await startReader(file.path, { pattern: "unaligned", bytes: 300000, ops: 2500 });
+    const reader = await startReader(file.path, { pattern: "unaligned", bytes: 300000, ops: workOf(2500) });
     try {
       probe().setTargets([reader.pid]);
       const rates = await ratesWhile(reader, 10);

@@ -4,11 +4,10 @@ import { copyFileSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
-import { openTestedKernel, SILENT, watched } from "../support/kernel.js";
+import { openTestedKernel, SILENT, watched, workOf } from "../support/kernel.js";
 import { makeFile, readerBinary, startReader } from "../support/reader.js";
 
-/** An emulated guest needs ten times as long for each as the 8 ms of the development host. */
-const CYCLES = Number(process.env["LIVES"] ?? 1000);
+const CYCLES = workOf(1000);
 /** Far oftener than the agent looks, so that looks fall into every moment of a life. */
 const FOLLOW_MS = 20;
 

@@ -50,6 +50,10 @@ export function requireReads(): NativeAddon {
   return addon;
 }
 
+/** So much of so many reads or lives as an emulated guest (test/vm/guest/suite.sh) is to do; all of them elsewhere. */
+export const workOf = (count: number): number =>
+  Math.ceil((count * Number(process.env["WORK_PERCENT"] ?? 100)) / 100);
+
 /** Needs compare-and-swap in BPF, which 5.10 lacks; nothing else may be missing. */
 const OPTIONAL = "on_exec";
 

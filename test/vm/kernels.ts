@@ -143,9 +143,9 @@ export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier, whole:
   return `${whole ? ALL_SUITES : TRUTH_SUITES} ${DIRECT_RECLAIM}`;
 }
 
-/** Whether all suites run in this boot: the oldest kernel of tier tracing, and the newest one. */
+/** Whether all suites run in this boot: on the newest kernel, as it is built. */
 export function isWhole(series: string, newest: string, { preemption }: Boot): boolean {
-  return preemption === "default" && (series === "6.12" || series === newest);
+  return preemption === "default" && series === newest;
 }
 
 /** Parameters of the kernel that only its series needs. */

@@ -83,7 +83,8 @@ function chosenSeries(option: string | undefined): string[] {
 async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
   const files = makeGuestFiles(temporaryFolder());
   const queue = new PQueue({ concurrency: BOOTS_AT_A_TIME });
-  const results = kernels.map(async (one) => {
+  // The newest first: they take longest, and nobody waits for the last of them alone.
+  const results = kernels.toReversed().map(async (one) => {
     const wantedBoots = chosenBoots(one);
     try {
       const kernel = await queue.add(() => withProgress(`fetching ${one.version}`, () => source.fetch(one)));
@@ -92,7 +93,7 @@ async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
       return wantedBoots.map((each) => rowsWithout(one, each, String(error)));
     }
   });
-  return (await Promise.all(results)).flat(2);
+  return (await Promise.all(results)).reverse().flat(2);
 }
 
 /** Is removed when this process ends, also by a signal. */
