@@ -47,6 +47,15 @@ static __always_inline bool regular_file(struct inode *inode, struct inode_key *
 	return true;
 }
 
+/*
+ * Whether an inode is a file that somebody can open. What a file system keeps in pages of an inode
+ * of its own has no name: ext4 has its bitmaps of free blocks there (ext4_mb_init_backend).
+ */
+static __always_inline bool has_name(struct inode *inode)
+{
+	return BPF_CORE_READ(inode, i_dentry.first) != NULL;
+}
+
 static __always_inline bool on_known_device(u32 dev)
 {
 	for (u32 i = 0; i < DEVICES_MAX; i++) {

@@ -145,10 +145,11 @@ int on_add(u64 *ctx)
 	const void *folio = (const void *)ctx[0];
 	struct task_struct *task = current_task();
 	struct address_space *mapping = folio_mapping(folio);
+	struct inode *inode = BPF_CORE_READ(mapping, host);
 	struct subject file = {};
 	long nr = syscall_nr(task);
 
-	if (subject_of(target, BPF_CORE_READ(mapping, host), &file))
+	if (has_name(inode) && subject_of(target, inode, &file))
 		count_add(&file, task, nr, folio_index(folio), folio_pages(folio),
 			  names_file(nr) && file_uses(syscall_file(task, nr), mapping));
 	return 0;

@@ -308,7 +308,7 @@ int on_add_resolve(u64 *ctx)
 	u32 target = target_identity(current_tgid());
 	struct inode_key key = {};
 
-	if (!target || !regular_file(inode, &key))
+	if (!target || !has_name(inode) || !regular_file(inode, &key))
 		return 0;
 
 	struct seen_inode seen = {

@@ -18,10 +18,10 @@ export interface Load {
 const GROUPS = ["load_first", "load_second"] as const;
 const MEASURE = "samples";
 const BATCH_ROWS = 400;
-const PAUSE_MS = 500;
+const PAUSE_MS = 1000;
 const TEXT_BYTES = 1500;
 const NODES = 40;
-const QUERY_ROWS = 400;
+const QUERY_ROWS = 100;
 const QUERY_PAUSE_MS = 100;
 
 /** Starts one writer and one reader for each of two groups. */

@@ -108,9 +108,9 @@ describe("the rows of an interval", function () {
     expectRows(async () => {
       const { rows, truth } = await reading({ pattern: "touches", bytes: 1, ops: 60 }, 24 * MIB);
       const { pages_faulted, storage_read_bytes } = truth as Truth;
-      expect(pages_faulted * PAGE_BYTES).to.equal(storage_read_bytes);
       const expected = { pages_faulted, pages_added: pages_faulted, pages_missed: 0, reads: 0 };
-      return both(rows).map((row) => [row, expected] as const);
+      const truths = [{ storage_read_bytes }, { storage_read_bytes: pages_faulted * PAGE_BYTES }] as const;
+      return [truths, ...both(rows).map((row) => [row, expected] as const)];
     }));
 
   it("have pages that were written, and leave with their file", () =>

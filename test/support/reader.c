@@ -457,6 +457,9 @@ static void write_new_file(const char *path, long bytes, long ops)
 	for (long i = 0; i < ops; i++)
 		if (pwrite(fd, buffer, bytes, i * bytes) != bytes)
 			die("pwrite");
+	/* Its blocks are found by this process, and not later by one of the kernel's. */
+	if (fsync(fd))
+		die("fsync");
 	truth.pages_written = pages_in_memory(0, (bytes * ops + PAGE - 1) / PAGE);
 	unlink(written);
 	close(fd);

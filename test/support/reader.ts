@@ -98,8 +98,11 @@ const DISK = "/var/tmp";
 export const readerBinary = () => compiled("reader");
 
 /** Makes a file of random bytes on a disk, synced, so that nothing writes it back later. */
-export function makeFile(sizeBytes: number): { readonly path: string; remove(): void } {
-  const path = `${DISK}/banyandb-ebpf-sidecar-test-${randomBytes(6).toString("hex")}`;
+export function makeFile(
+  sizeBytes: number,
+  folder: string = DISK,
+): { readonly path: string; remove(): void } {
+  const path = `${folder}/banyandb-ebpf-sidecar-test-${randomBytes(6).toString("hex")}`;
   const fd = openSync(path, "w");
   const block = randomBytes(1 << 20);
   for (let left = sizeBytes; left > 0; left -= block.length) {
