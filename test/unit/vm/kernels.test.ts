@@ -108,6 +108,13 @@ describe("series of the matrix", () => {
     expect(files("7.0", { hasModules: false })).to.deep.equal(["guest/shared-folder.test.js"]);
   });
 
+  it("are held to counted + missed = truth where a forced tier reads by tracepoints that can be preempted", () => {
+    const forced = (series: string) =>
+      suiteOf({ series, hasModules: true, version: series, packages: [] }, "kprobe", false);
+    expect(forced("7.2")).to.include("raw-losses").and.include("known-answers");
+    expect(forced("6.18")).to.include("kernel/reads");
+  });
+
   it("run all suites on the newest, as it is built", () => {
     const whole = (series: string, preemption: Preemption) =>
       isWhole(series, "7.3", { preemption, tiers: [] });
