@@ -153,7 +153,7 @@ export function isWhole(series: string, newest: string, { preemption }: Boot): b
 
 /** Parameters of the kernel that only its series needs. */
 export function parametersOf(series: string): string[] {
-  // The guests have no cmpxchg16b (see boot.ts), without which 7.x can allocate no task storage, unless the
+  // The guests have no cmpxchg16b (see boot.ts), without which 6.19 and later can allocate no task storage, unless the
   // slabs that it comes from are debugged. F, consistency checks, is the cheapest way to have them so.
-  return inOrder.compare(series, "7.0") < 0 ? [] : ["slab_debug=F,kmalloc-*"];
+  return inOrder.compare(series, "6.19") < 0 ? [] : ["slab_debug=F,kmalloc-*"];
 }
