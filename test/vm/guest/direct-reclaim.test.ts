@@ -49,10 +49,12 @@ describe("direct reclaim", function () {
     await Promise.all([...reading, ...hogs]);
     const rows = take();
     const after = stalls();
+    // From 7.0 on the tracepoint can be preempted; what it loses then is told.
+    const { eventsMissed } = kernel.status();
     kernel.close();
     const [node, target] = [rows.row("memory_pressure", "node"), rows.row("memory_pressure", "target")];
     expect(after - before).to.be.greaterThan(0);
-    expect(node["direct_reclaims"]).to.equal(after - before);
+    expect(after - before - (node["direct_reclaims"] ?? NaN)).to.be.within(0, eventsMissed);
     expect(node["direct_reclaim_tasks"]).to.be.within(1, after - before);
     expect(node["reclaim_stall_us"]).to.be.greaterThan(0);
     expect(target["direct_reclaims"]).to.be.within(0, after - before);
