@@ -127,8 +127,12 @@ for (const { way, extras } of ways) {
       probe.setTargets([]);
       await Promise.all([first.end(), second.end()]);
       file.remove();
-      for (const [outcome, times] of Object.entries(differenceOf(during, before)))
-        expect(OPS - countOf(times), `${outcome}, not timed`).to.be.within(0, unseen());
+      // Together: where others evict pages meanwhile, reads that were to hit miss.
+      const timed = Object.values(differenceOf(during, before)).reduce(
+        (sum, times) => sum + countOf(times),
+        0,
+      );
+      expect(2 * OPS - timed, "not timed").to.be.within(0, unseen());
     });
 
     for (const call of ["sendfile", "splice", "copy_file_range", "io_uring", "io_uring worker"] as const) {
