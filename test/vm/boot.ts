@@ -32,14 +32,16 @@ const CPUS = 2;
 const MEMORY_MB = 2048;
 
 /**
- * The kernel's console is quiet, and any oops ends the guest: panic at once, and QEMU ends instead of
- * rebooting. An emulated timer may be too late for the kernel's own check of it (6.1 on a busy machine). The rest only
- * saves time under emulation.
+ * The kernel's console is quiet, and an oops or a processor that hangs ends the guest: panic at once, and QEMU ends
+ * instead of rebooting. An emulated timer may be too late for the kernel's own check of it (6.1 on a busy machine). The
+ * rest only saves time under emulation.
  */
 const PARAMETERS: readonly string[] = [
   "console=ttyS0",
-  "quiet",
+  // Errors alone, and the registers that belong to them.
+  "loglevel=5",
   "oops=panic",
+  "softlockup_panic=1",
   "panic=-1",
   "psi=1",
   "no_timer_check",
