@@ -19,6 +19,7 @@ import { present } from "../support/present.js";
 import { startSinkProcess } from "../support/sink-process.js";
 import { seededRandom } from "../support/ticks.js";
 import { ENCODERS, type EncodeRow } from "./write-encoders.js";
+import { plainConfig } from "../support/banyandb-config.js";
 
 const BATCH = 1000;
 const BATCHES = 30;
@@ -138,15 +139,7 @@ await sink.close();
 
 const banyandb = await startBanyandbServer();
 if (banyandb.kind !== "embedded") {
-  const config: BanyandbConfig = {
-    endpoints: [banyandb.address],
-    group: `bench_${process.pid}`,
-    ttlDays: 7,
-    segmentDays: 1,
-    shards: 1,
-    username: undefined,
-    password: undefined,
-  };
+  const config: BanyandbConfig = plainConfig(banyandb.address, `bench_${process.pid}`);
   const real = openTransport(config);
   const ensured = await ensureSchema({ transport: real, config, schema }, identity);
   if (ensured.state !== "ready") throw new Error(ensured.diff.join("; "));

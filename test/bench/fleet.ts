@@ -15,6 +15,8 @@ import { startBanyandbServer } from "../support/banyandb-server.js";
 import { present } from "../support/present.js";
 import { CACHE, SCHEMA, tickAt } from "../support/ticks.js";
 import { waitFor } from "../support/wait.js";
+import { SILENT } from "../support/silent-log.js";
+import { plainConfig } from "../support/banyandb-config.js";
 
 const { values } = parseArgs({
   options: { sidecars: { type: "string", default: "1000" }, away: { type: "string", default: "60" } },
@@ -28,13 +30,6 @@ const COUNTED_MS = 60_000;
 const PEAK_TO_MEAN = 1.5;
 /** The replay window, and one more answer. */
 const REPLAYED_MS = 30_000;
-const SILENT = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  throttled: () => undefined,
-};
 
 interface Sidecar {
   readonly node: string;
@@ -44,15 +39,7 @@ interface Sidecar {
 
 const server = await startBanyandbServer();
 const controls = present(server.controls);
-const config: BanyandbConfig = {
-  endpoints: [server.address],
-  group: `fleet_${process.pid}`,
-  ttlDays: 7,
-  segmentDays: 1,
-  shards: 1,
-  username: undefined,
-  password: undefined,
-};
+const config: BanyandbConfig = plainConfig(server.address, `fleet_${process.pid}`);
 const fromMs = Date.now() - INTERVAL_MS;
 /** When each write stream was opened. */
 const opened: number[] = [];

@@ -51,9 +51,7 @@ const rig = await openRig({
   },
 });
 // A row of that time vouches for a clock that is behind (docs/decisions/0006).
-rig.start();
-rig.enqueue(1);
-await rig.acknowledged();
+await rig.connect();
 await rig.delivery().stop(1000);
 
 const startMs = rig.beganMs + 2 * TICK_MS;

@@ -7,12 +7,13 @@ import { createDelivery } from "../../src/banyandb/delivery.js";
 import { keepHeapSmall } from "../../src/heap.js";
 import { startSystemTimer } from "../../src/banyandb/timers.js";
 import { readSchema } from "../../src/config/schema-files.js";
-import type { Log } from "../../src/model/log.js";
 import { makeSample, tickBytes, tickVersion, type Tick } from "../../src/model/tick.js";
 import { startFaultProxy } from "../support/fault-proxy.js";
 import { present } from "../support/present.js";
 import { startServerProcess } from "../support/server-process.js";
 import { waitFor } from "../support/wait.js";
+import { SILENT } from "../support/silent-log.js";
+import { plainConfig } from "../support/banyandb-config.js";
 
 // As main.ts does.
 keepHeapSmall();
@@ -22,13 +23,6 @@ const MAX_BYTES = 32 * MIB;
 const POINTS = 200;
 /** The clock of the delivery runs so much faster, or its gaps between attempts would take most of the time. */
 const HASTE = 50;
-const SILENT: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  throttled: () => undefined,
-};
 
 const schema = readSchema();
 const anchorMs = Date.now() - performance.now() * HASTE;
@@ -37,15 +31,7 @@ const server = await startServerProcess();
 const proxy = await startFaultProxy(server.address);
 const delivery = createDelivery({
   config: {
-    banyandb: {
-      endpoints: [proxy.address],
-      group: "memory",
-      ttlDays: 7,
-      segmentDays: 1,
-      shards: 1,
-      username: undefined,
-      password: undefined,
-    },
+    banyandb: plainConfig(proxy.address, "memory"),
     queue: { maxBytes: MAX_BYTES, maxAgeMs: 7 * 86_400_000 },
     delivery: { audit: false },
   },

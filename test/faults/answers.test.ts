@@ -35,14 +35,8 @@ describe("answers to a write", function () {
     await server.close();
   });
 
-  async function connected(): Promise<void> {
-    rig.start();
-    rig.enqueue(1);
-    await rig.acknowledged();
-  }
-
   it("F9: 10 % of INTERNAL_ERROR for a while", async () => {
-    await connected();
+    await rig.connect();
     const random = seededRandom(9);
     server.play({ answer: () => (random() < 0.1 ? "STATUS_INTERNAL_ERROR" : undefined) });
     for (let i = 0; i < 10; i++) {
@@ -55,7 +49,7 @@ describe("answers to a write", function () {
   });
 
   it("F9: 1 % of INVALID_TIMESTAMP: rejected once each, and counted", async () => {
-    await connected();
+    await rig.connect();
     let refused = 0;
     let pagesHit = 0;
     const first = new Map<string, boolean>();
@@ -87,7 +81,7 @@ describe("answers to a write", function () {
   });
 
   it("F10: one message fails the server's validation: it is lost alone, for at most two more streams", async () => {
-    await connected();
+    await rig.connect();
     rig.enqueue(1);
     await rig.acknowledged();
     const before = server.streams();
@@ -132,7 +126,7 @@ describe("answers to a write", function () {
   ];
   for (const [name, script, code] of refusals) {
     it(`${name}: kept, with one stream in three seconds, and delivered by another server`, async () => {
-      await connected();
+      await rig.connect();
       server.play(script);
       const before = server.streams();
       rig.enqueue(5);
@@ -149,7 +143,7 @@ describe("answers to a write", function () {
   }
 
   it("replies are missing, though the stream ends well", async () => {
-    await connected();
+    await rig.connect();
     server.play({ mutes: ({ messageId }) => messageId % 3n === 0n });
     rig.enqueue(30);
     await sleep(1000);
@@ -159,7 +153,7 @@ describe("answers to a write", function () {
   });
 
   it("INTERNAL after everything was stored: sent again under the same version", async () => {
-    await connected();
+    await rig.connect();
     let first = true;
     server.play({
       answer: ({ messageId }) => {
@@ -192,7 +186,7 @@ describe("answers to a write", function () {
   });
 
   it("F23: a measure is deleted again and again", async () => {
-    await connected();
+    await rig.connect();
     for (let i = 0; i < 5; i++) {
       rig.enqueue(20);
       // In the middle of a stream the server acknowledges what it no longer stores: that is for the audit.
@@ -206,7 +200,7 @@ describe("answers to a write", function () {
   });
 
   it("F23: the whole group is deleted; what comes after is stored in a new one", async () => {
-    await connected();
+    await rig.connect();
     await rig.direct.call(GroupRegistryService.method.delete, { group: rig.config.group, force: true }, CALL);
     rig.enqueue(3);
     await rig.acknowledged();

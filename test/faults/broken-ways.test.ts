@@ -35,12 +35,6 @@ describe("broken ways", function () {
     await rig.close();
   });
 
-  async function connected(): Promise<void> {
-    rig.start();
-    rig.enqueue(1);
-    await rig.acknowledged();
-  }
-
   /** The codes that streams have ended with. */
   function streamEnds(): string[] {
     const streams = Object.entries(rig.delivery().status().streams);
@@ -54,7 +48,7 @@ describe("broken ways", function () {
 
   for (const share of [0.3, 0.99]) {
     it(`F1: the server is killed after ${share * 100} % of a batch`, async () => {
-      await connected();
+      await rig.connect();
       const killed = new Promise<void>((resolve, reject) => {
         rig.proxy.resetAfterRequestBytes(TICKS * TICK_BYTES * share, () => {
           controls.kill().then(resolve, reject);
@@ -68,7 +62,7 @@ describe("broken ways", function () {
   }
 
   it("F2: connections are refused for a while", async () => {
-    await connected();
+    await rig.connect();
     await rig.proxy.set({ kind: "refuse" });
     for (let i = 0; i < 20; i++) {
       rig.enqueue(1);
@@ -92,7 +86,7 @@ describe("broken ways", function () {
   });
 
   it("F6: two seconds of latency: one stream at a time, and no retry", async () => {
-    await connected();
+    await rig.connect();
     await rig.proxy.set({ kind: "slow", delayMs: 1000 });
     for (let i = 0; i < 20; i++) {
       rig.enqueue(1);
@@ -106,7 +100,7 @@ describe("broken ways", function () {
 
   for (const bytes of [2000, 20_000, 60_000]) {
     it(`F7: the connection is reset after ${bytes} bytes of a batch`, async () => {
-      await connected();
+      await rig.connect();
       rig.proxy.resetAfterRequestBytes(bytes);
       rig.enqueue(TICKS);
       await rig.expectAllStored();
@@ -116,7 +110,7 @@ describe("broken ways", function () {
 
   for (const bytes of [100, 4000, 12_000]) {
     it(`F7: the connection is reset after ${bytes} bytes of the replies`, async () => {
-      await connected();
+      await rig.connect();
       rig.proxy.resetAfterReplyBytes(bytes);
       rig.enqueue(TICKS);
       await rig.expectAllStored();
@@ -125,14 +119,14 @@ describe("broken ways", function () {
   }
 
   it("F7: the connection ends without a word (FIN)", async () => {
-    await connected();
+    await rig.connect();
     rig.proxy.finish();
     rig.enqueue(5);
     await rig.expectAllStored();
   });
 
   it("F8: the server stops gracefully while a stream is open, and starts again", async () => {
-    await connected();
+    await rig.connect();
     await rig.proxy.set({ kind: "slow", delayMs: 200 });
     rig.enqueue(TICKS);
     await waitFor("a stream is open", () => rig.delivery().status().points.inFlight > 0);
@@ -143,9 +137,7 @@ describe("broken ways", function () {
   });
 
   it("F22: the event loop stands still for two seconds", async () => {
-    rig.start();
-    rig.enqueue(1);
-    await rig.acknowledged();
+    await rig.connect();
     for (let i = 0; i < 3; i++) {
       rig.enqueue(20);
       await sleep(1);
@@ -165,9 +157,7 @@ describe("a server that hangs", function () {
     const server = await startServerProcess();
     const rig = await openRig({ address: server.address });
     try {
-      const delivery = rig.start({ timing: { attemptDeadlineMs: 3000 } });
-      rig.enqueue(1);
-      await rig.acknowledged();
+      const delivery = await rig.connect({ timing: { attemptDeadlineMs: 3000 } });
       rig.proxy.resetAfterRequestBytes(20_000, () => {
         server.freeze();
       });

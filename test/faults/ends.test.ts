@@ -48,9 +48,7 @@ describe("the end of a sidecar", function () {
   });
 
   it("F16, I10: server hung: ends at the deadline, the newest tick had its chance", async () => {
-    rig.start();
-    rig.enqueue(1);
-    await rig.acknowledged();
+    await rig.connect();
     await rig.proxy.set({ kind: "silent" });
     rig.enqueue(50);
     expect(await stop(800)).to.be.within(700, 4000);

@@ -23,14 +23,8 @@ describe("broken ways, seen by the server", function () {
     await server.close();
   });
 
-  async function connected(): Promise<void> {
-    rig.start();
-    rig.enqueue(1);
-    await rig.acknowledged();
-  }
-
   it("F1: the server is killed when it has stored a batch and acknowledged nothing", async () => {
-    await connected();
+    await rig.connect();
     const killed = new Promise<void>((resolve, reject) => {
       server.play({
         stored: () => {
@@ -65,7 +59,7 @@ describe("broken ways, seen by the server", function () {
   });
 
   it("F6: a way of 10 kB/s: ticks are taken on time, and nothing is sent twice", async () => {
-    await connected();
+    await rig.connect();
     await rig.proxy.set({ kind: "narrow", bytesPerSec: 10_000 });
     const streams = server.streams();
     let slowestMs = 0;

@@ -13,6 +13,7 @@ import type { Log, LogFields } from "../../src/model/log.js";
 import { startBanyandbServer, type BanyandbServer } from "../support/banyandb-server.js";
 import { CACHE, IDENTITY, SCHEMA, tickAt } from "../support/ticks.js";
 import { waitFor } from "../support/wait.js";
+import { plainConfig } from "../support/banyandb-config.js";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -43,15 +44,7 @@ describe("delivery with a wrong clock", function () {
     await server.close();
   });
   beforeEach(() => {
-    config = {
-      endpoints: [server.address],
-      group: `clock_${process.pid}_${groups++}`,
-      ttlDays: 7,
-      segmentDays: 1,
-      shards: 1,
-      username: undefined,
-      password: undefined,
-    };
+    config = plainConfig(server.address, `clock_${process.pid}_${groups++}`);
     [logged, wrongMs, sent] = [[], 0, 0];
   });
   afterEach(() => {

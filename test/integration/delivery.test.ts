@@ -158,9 +158,7 @@ describe("delivery", function () {
 
   for (const share of [0.3, 0.7, 0.99]) {
     it(`loses and doubles nothing when the connection breaks after ${share * 100} % of a batch`, async () => {
-      rig.start();
-      rig.enqueue(1);
-      await rig.acknowledged();
+      await rig.connect();
       // 300 ticks of 3 rows, each of at least 120 bytes.
       rig.proxy.resetAfterRequestBytes(300 * 3 * 120 * share);
       rig.enqueue(300);
@@ -170,9 +168,7 @@ describe("delivery", function () {
   }
 
   it("loses and doubles nothing when the connection breaks among the replies", async () => {
-    rig.start();
-    rig.enqueue(1);
-    await rig.acknowledged();
+    await rig.connect();
     rig.proxy.resetAfterReplyBytes(5000);
     rig.enqueue(300);
     await rig.expectAllStored();
@@ -218,9 +214,7 @@ describe("delivery", function () {
   });
 
   it("loses nothing when the server is killed in the middle of a batch", async () => {
-    rig.start();
-    rig.enqueue(1);
-    await rig.acknowledged();
+    await rig.connect();
     await rig.proxy.set({ kind: "slow", delayMs: 50 });
     rig.enqueue(300);
     await sleep(120);
@@ -363,9 +357,7 @@ describe("delivery", function () {
     });
 
     it("gives up at the deadline also in the middle of a stream", async () => {
-      rig.start();
-      rig.enqueue(1);
-      await rig.acknowledged();
+      await rig.connect();
       await rig.proxy.set({ kind: "silent" });
       rig.enqueue(5);
       await rig.delivery().stop(500);
@@ -386,9 +378,7 @@ describe("delivery", function () {
     });
 
     it("has nothing to do when all was sent", async () => {
-      rig.start();
-      rig.enqueue(1);
-      await rig.acknowledged();
+      await rig.connect();
       const beforeMs = performance.now();
       await rig.delivery().stop(10_000);
       expect(performance.now() - beforeMs).to.be.below(500);

@@ -4,13 +4,14 @@ import { expect } from "chai";
 import { createDelivery } from "../../src/banyandb/delivery.js";
 import { BydbQLService } from "../../src/gen/banyandb/bydbql/v1/bydbql_pb.js";
 import type { DataPoint } from "../../src/gen/banyandb/measure/v1/measure_pb.js";
-import type { Log } from "../../src/model/log.js";
 import { startBanyandbServer, type BanyandbServer } from "../support/banyandb-server.js";
 import { connectBanyandb, failureOf, type BanyandbClient } from "../support/banyandb-client.js";
 import { parseBydbql } from "../support/bydbql.js";
 import { checkQuery } from "../support/bydbql-check.js";
 import { packageRoot } from "../support/package-root.js";
 import { sampleOf, SCHEMA, tickOf } from "../support/schema-ticks.js";
+import { SILENT } from "../support/silent-log.js";
+import { plainConfig } from "../support/banyandb-config.js";
 
 /** The node that the document's queries ask for, and a second one. */
 const NODES = ["data-0:17912", "data-1:17912"];
@@ -18,13 +19,6 @@ const MINUTE_MS = 60_000;
 /** In every time range of the document: those up to now, and the one that asks for a time that is over. */
 const AGES_MS = [MINUTE_MS, 7 * MINUTE_MS];
 const DOCUMENTS = ["docs/QUERIES.md", "README.md"];
-const SILENT: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  throttled: () => undefined,
-};
 
 interface Example {
   readonly document: string;
@@ -60,15 +54,7 @@ async function store(address: string, group: string, nodeId: string): Promise<vo
   const nowMs = Date.now();
   const delivery = createDelivery({
     config: {
-      banyandb: {
-        endpoints: [address],
-        group,
-        ttlDays: 7,
-        segmentDays: 1,
-        shards: 1,
-        username: undefined,
-        password: undefined,
-      },
+      banyandb: plainConfig(address, group),
       queue: { maxBytes: 1e7, maxAgeMs: 60 * MINUTE_MS },
       delivery: { audit: false },
     },

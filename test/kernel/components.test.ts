@@ -4,8 +4,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, unlinkSync } from "node:f
 import { dirname } from "node:path";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
-import { openTestedKernel, SILENT, watched } from "../support/kernel.js";
+import { openTestedKernel, watched } from "../support/kernel.js";
 import { readerBinary, residentPages, startReader, type Reader } from "../support/reader.js";
+import { SILENT } from "../support/silent-log.js";
 
 const FILE_BYTES = 1 << 20;
 const FILE_PAGES = FILE_BYTES / 4096;

@@ -7,8 +7,9 @@ import type { WatchedTarget } from "../../src/config/config.js";
 import { readSchema } from "../../src/config/schema-files.js";
 import type { Kernel } from "../../src/kernel/kernel.js";
 import { fieldValues, type Sample } from "../../src/model/tick.js";
-import { openTestedKernel, SILENT, undisturbed, watched } from "../support/kernel.js";
+import { openTestedKernel, undisturbed, watched } from "../support/kernel.js";
 import { makeFile, readerBinary, startReader, type Reader, type ReaderOptions } from "../support/reader.js";
+import { SILENT } from "../support/silent-log.js";
 
 const FILE_BYTES = 8 << 20;
 const FILE_PAGES = FILE_BYTES / 4096;

@@ -2,9 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
-import { openTestedKernel, SILENT, watched } from "../support/kernel.js";
+import { openTestedKernel, watched } from "../support/kernel.js";
 import { makeFile, startReader } from "../support/reader.js";
 import { collectRows, type Rows } from "../support/rows.js";
+import { SILENT } from "../support/silent-log.js";
 
 const MIB = 1 << 20;
 const LIMIT_BYTES = 32 * MIB;

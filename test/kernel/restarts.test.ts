@@ -4,8 +4,9 @@ import { copyFileSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
-import { openTestedKernel, SILENT, watched, workOf } from "../support/kernel.js";
+import { openTestedKernel, watched, workOf } from "../support/kernel.js";
 import { makeFile, readerBinary, startReader } from "../support/reader.js";
+import { SILENT } from "../support/silent-log.js";
 
 const CYCLES = workOf(1000);
 /** Far oftener than the agent looks, so that looks fall into every moment of a life. */

@@ -2,11 +2,12 @@
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
 import { quantileBound } from "../../src/model/histogram.js";
-import { openTestedKernel, SILENT, watched } from "../support/kernel.js";
+import { openTestedKernel, watched } from "../support/kernel.js";
 import { BOUNDS, countOf, type Times } from "../support/parts.js";
 import { compiled, killPrograms, startProgram, type Program } from "../support/programs.js";
 import { makeFile, startReader, type HintTruth, type ReaderOptions, type Truth } from "../support/reader.js";
 import { collectRows, type Row, type Rows } from "../support/rows.js";
+import { SILENT } from "../support/silent-log.js";
 
 const MIB = 1 << 20;
 const PAGE_BYTES = 4096;

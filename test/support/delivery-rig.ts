@@ -7,6 +7,7 @@ import type { BanyandbConfig, DeliveryConfig, QueueConfig } from "../../src/conf
 import type { Log, LogFields } from "../../src/model/log.js";
 import type { MeasureSpec } from "../../src/model/measure.js";
 import type { Tick } from "../../src/model/tick.js";
+import { plainConfig } from "./banyandb-config.js";
 import { startFaultProxy, type FaultProxy } from "./fault-proxy.js";
 import { expectLaws } from "./laws.js";
 import { present } from "./present.js";
@@ -44,6 +45,8 @@ export interface Rig {
   /** The last lines of the log. */
   readonly logged: readonly { readonly message: string; readonly fields: LogFields | undefined }[];
   start(options?: Partial<DeliveryOptions>): Delivery;
+  /** Starts, and resolves when a first tick is acknowledged. */
+  connect(options?: Partial<DeliveryOptions>): Promise<Delivery>;
   readonly delivery: () => Delivery;
   truth(): Truth;
   /** The next tick, already part of the truth. */
@@ -69,13 +72,7 @@ export async function openRig(options: RigOptions): Promise<Rig> {
   const proxy = await startProxy(options.address);
   const direct = openTransport({ endpoints: [options.address], username: undefined, password: undefined });
   const config: BanyandbConfig = {
-    endpoints: [proxy.address],
-    group: `faults_${process.pid}_${groups++}`,
-    ttlDays: 7,
-    segmentDays: 1,
-    shards: 1,
-    username: undefined,
-    password: undefined,
+    ...plainConfig(proxy.address, `faults_${process.pid}_${groups++}`),
     ...options.banyandb,
   };
   const { stepMs = STEP_MS } = options;
@@ -131,6 +128,12 @@ export async function openRig(options: RigOptions): Promise<Rig> {
         timing: { paceMs: 50, ...changes.timing },
       });
       return delivery;
+    },
+    async connect(changes) {
+      const started = rig.start(changes);
+      rig.enqueue(1);
+      await rig.acknowledged();
+      return started;
     },
     truth: () => truth,
     nextTick() {

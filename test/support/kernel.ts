@@ -105,9 +105,6 @@ export function useProbe(): { readonly addon: () => NativeAddon; readonly probe:
   return { addon: () => get().addon, probe: () => get().probe };
 }
 
-const ignore = () => undefined;
-export const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, throttled: ignore };
-
 /** Opens the kernel side on the tier under test, or on another one. */
 export function openTestedKernel(targets: readonly WatchedTarget[], log: Log, other?: TierChoice): Kernel {
   const tier = other ?? (WANTED === "records" ? "tracing" : (WANTED as TierChoice));

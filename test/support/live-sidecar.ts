@@ -8,8 +8,8 @@ import { openTransport } from "../../src/banyandb/transport.js";
 import { loadConfig } from "../../src/config/load.js";
 import { packageVersion, readSchema } from "../../src/config/schema-files.js";
 import { differences, kernelByField, storedByField } from "../../src/demo/result.js";
-import type { Log } from "../../src/model/log.js";
 import { packageRoot } from "./package-root.js";
+import { SILENT } from "./silent-log.js";
 
 /** What the kernel counted beside what a query returns. */
 export interface Balance {
@@ -44,13 +44,6 @@ export interface LiveOptions {
 const STOP_DEADLINE_MS = 30_000;
 /** Both count all reads of the target; the second one by component. */
 const MEASURES = ["page_cache", "page_cache_component"];
-const SILENT: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  throttled: () => undefined,
-};
 
 export async function startLiveSidecar({ address, group, intervalMs }: LiveOptions): Promise<LiveSidecar> {
   const workload = fork(`${packageRoot}/dist/src/demo/sample-workload.js`, ["/var/tmp"]);

@@ -8,6 +8,7 @@ import { expectLaws } from "./laws.js";
 import { createSimulatedBanyandb, type SimulatedBanyandb } from "./simulated-banyandb.js";
 import { CACHE, IDENTITY, PART, SCHEMA, seededRandom, tickAt } from "./ticks.js";
 import { createVirtualTime, type VirtualTime } from "./virtual-time.js";
+import { plainConfig } from "./banyandb-config.js";
 
 export interface SimulationOptions {
   readonly seed?: number;
@@ -86,15 +87,7 @@ export function simulate(options: SimulationOptions = {}): Simulation {
   };
   const delivery = createDelivery({
     config: {
-      banyandb: {
-        endpoints: ["simulated:17912"],
-        group: "simulated",
-        ttlDays: 7,
-        segmentDays: 1,
-        shards: 1,
-        username: undefined,
-        password: undefined,
-      },
+      banyandb: plainConfig("simulated:17912", "simulated"),
       queue: { maxBytes, maxAgeMs },
       delivery: { audit },
     },

@@ -1,10 +1,11 @@
 /** What a file system keeps in the page cache for itself is no page of anybody's file. */
 import { expect } from "chai";
-import { openTestedKernel, SILENT, watched } from "../../support/kernel.js";
+import { openTestedKernel, watched } from "../../support/kernel.js";
 import { makeDisk } from "../../support/own-disk.js";
 import { compiled, killPrograms } from "../../support/programs.js";
 import { makeFile, startReader } from "../../support/reader.js";
 import { collectRows } from "../../support/rows.js";
+import { SILENT } from "../../support/silent-log.js";
 
 const DISK_MB = 64;
 

@@ -7,9 +7,10 @@ import { createCollector } from "../../../src/collect.js";
 import { readSchema } from "../../../src/config/schema-files.js";
 import type { Kernel } from "../../../src/kernel/kernel.js";
 import { fieldValues, type Sample } from "../../../src/model/tick.js";
-import { openTestedKernel, SILENT, watched } from "../../support/kernel.js";
+import { openTestedKernel, watched } from "../../support/kernel.js";
 import { makeFile } from "../../support/reader.js";
 import { waitFor } from "../../support/wait.js";
+import { SILENT } from "../../support/silent-log.js";
 
 const PAGE_BYTES = 4096;
 /** By its path, for a shell may have one of its own. */

@@ -5,8 +5,9 @@ import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { WINDOW_MS } from "../../../src/kernel/own-cost.js";
-import { openTestedKernel, SILENT, watched } from "../../support/kernel.js";
+import { openTestedKernel, watched } from "../../support/kernel.js";
 import { collectRows } from "../../support/rows.js";
+import { SILENT } from "../../support/silent-log.js";
 
 const run = promisify(execFile);
 const READERS = [0, 1, 2, 3];
