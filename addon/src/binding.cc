@@ -1,13 +1,14 @@
 // The border to JavaScript: arguments in, plain objects out, BpfError to Error. No logic.
 #include <napi.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "js_values.h"
 #include "kernel_support.h"
 #include "page_cache_probe.h"
+#include "pins_object.h"
 #include "process_memory.h"
 
 namespace {
@@ -17,27 +18,6 @@ const std::vector<const char*> kCounterNames = {
     FOR_EACH_COUNTER(X)
 #undef X
 };
-
-Napi::Object ToJs(Napi::Env env, const BpfError& error) {
-  Napi::Object object = Napi::Error::New(env, error.what()).Value();
-  object.Set("code", error.code());
-  object.Set("errno", error.error());
-  object.Set("operation", error.operation());
-  object.Set("object", error.object());
-  if (!error.hint().empty()) object.Set("hint", error.hint());
-  return object;
-}
-
-// Runs `body`; the one place where C++ exceptions become JavaScript ones.
-template <typename Body>
-Napi::Value Guard(Napi::Env env, Body body) {
-  try {
-    return body();
-  } catch (const BpfError& error) {
-    napi_throw(env, ToJs(env, error));
-    return env.Undefined();
-  }
-}
 
 const char* ToJs(Answer answer) {
   switch (answer) {
@@ -73,208 +53,6 @@ const std::vector<const char*> kPressureNames = {
 #define X(name) #name,
     FOR_EACH_PRESSURE_COUNTER(X)
 #undef X
-};
-
-template <typename Items, typename Convert>
-Napi::Array ToArray(Napi::Env env, const Items& items, Convert convert) {
-  Napi::Array array = Napi::Array::New(env, items.size());
-  uint32_t i = 0;
-  for (const auto& item : items) array.Set(i++, convert(item));
-  return array;
-}
-
-std::vector<std::string> ToStrings(const Napi::Value& value, const char* what) {
-  if (!value.IsArray())
-    throw Napi::TypeError::New(value.Env(), std::string(what) + " must be an array");
-  const Napi::Array array = value.As<Napi::Array>();
-  std::vector<std::string> strings;
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Value item = array.Get(i);
-    if (!item.IsString())
-      throw Napi::TypeError::New(value.Env(), std::string(what) + " must hold strings only");
-    strings.push_back(item.As<Napi::String>());
-  }
-  return strings;
-}
-
-std::string ToText(const Napi::Value& value, const char* what) {
-  if (!value.IsString())
-    throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a string");
-  return value.As<Napi::String>();
-}
-
-uint32_t ToUint32(const Napi::Value& value, uint32_t max, const char* what) {
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= 0 && number <= max && number == static_cast<uint32_t>(number)))
-    throw Napi::RangeError::New(
-        value.Env(), std::string(what) + " must be an integer from 0 to " + std::to_string(max));
-  return static_cast<uint32_t>(number);
-}
-
-uint64_t ToUint64(const Napi::Value& value, const char* what) {
-  bool lossless = false;
-  const uint64_t number = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless) : 0;
-  if (!lossless)
-    throw Napi::RangeError::New(value.Env(), std::string(what) + " must be a 64-bit bigint");
-  return number;
-}
-
-// Memory of a BigUint64Array of just this length.
-uint64_t* ToCounts(const Napi::Value& value, size_t length) {
-  if (!value.IsTypedArray() ||
-      value.As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array ||
-      value.As<Napi::TypedArray>().ElementLength() != length)
-    throw Napi::TypeError::New(value.Env(),
-                               "into must be a BigUint64Array of " + std::to_string(length));
-  return value.As<Napi::BigUint64Array>().Data();
-}
-
-// One more than the largest pid (kernel: include/linux/threads.h, PID_MAX_LIMIT).
-constexpr double kPidLimit = 4194304;
-
-// @identities: of the same processes, or undefined: all have the first
-std::vector<CountedProcess> ToProcesses(const Napi::Value& tgids, const Napi::Value& identities) {
-  if (!tgids.IsArray()) throw Napi::TypeError::New(tgids.Env(), "tgids must be an array");
-  const Napi::Array array = tgids.As<Napi::Array>();
-  if (array.Length() > TARGETS_MAX)
-    throw Napi::RangeError::New(tgids.Env(), "at most " + std::to_string(TARGETS_MAX) + " tgids");
-  if (!identities.IsUndefined() &&
-      !(identities.IsArray() && identities.As<Napi::Array>().Length() == array.Length()))
-    throw Napi::TypeError::New(tgids.Env(), "identities must be an array as long as tgids");
-  std::vector<CountedProcess> processes;
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Value item = array.Get(i);
-    const double number = item.IsNumber() ? item.As<Napi::Number>().DoubleValue() : 0;
-    if (!(number >= 1 && number < kPidLimit && number == static_cast<uint32_t>(number)))
-      throw Napi::RangeError::New(tgids.Env(), "a tgid must be an integer from 1 to 4194303");
-    const uint32_t identity =
-        identities.IsUndefined()
-            ? 0
-            : ToUint32(identities.As<Napi::Array>().Get(i), IDENTITIES_MAX - 1, "an identity");
-    processes.push_back({static_cast<uint32_t>(number), identity});
-  }
-  return processes;
-}
-
-template <typename Use>
-void ForEach(const Napi::Value& value, const char* what, Use use) {
-  if (!value.IsArray())
-    throw Napi::TypeError::New(value.Env(), std::string(what) + " must be an array");
-  const Napi::Array array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Value item = array.Get(i);
-    if (!item.IsObject())
-      throw Napi::TypeError::New(value.Env(), std::string(what) + " must hold objects only");
-    use(item.As<Napi::Object>());
-  }
-}
-
-// The pins of one directory, and the memory of the journal in it.
-class PinsObject : public Napi::ObjectWrap<PinsObject> {
- public:
-  static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "Pins",
-                       {
-                           InstanceAccessor<&PinsObject::Header>("header"),
-                           InstanceMethod<&PinsObject::Read>("readJournal"),
-                           InstanceMethod<&PinsObject::Write>("writeJournal"),
-                           InstanceMethod<&PinsObject::Switch>("switchJournal"),
-                           InstanceMethod<&PinsObject::EndCounting>("endCounting"),
-                           InstanceMethod<&PinsObject::ReadArray>("readArray"),
-                           InstanceMethod<&PinsObject::Clear>("clear"),
-                           InstanceMethod<&PinsObject::Unload>("unload"),
-                           InstanceMethod<&PinsObject::Close>("close"),
-                       });
-  }
-
-  explicit PinsObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PinsObject>(info) {
-    const std::string path = ToText(info[0], "path");
-    Guard(info.Env(), [&] {
-      pins_ = std::make_shared<Pins>(path);
-      return info.Env().Undefined();
-    });
-  }
-
-  const std::shared_ptr<Pins>& Opened(Napi::Env env) const {
-    if (!pins_) throw Napi::Error::New(env, "the pins are closed");
-    return pins_;
-  }
-
- private:
-  Napi::Value Header(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const JournalHeader& header = Opened(env)->journal().header();
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("complete", header.complete != 0);
-    object.Set("layout", Napi::BigInt::New(env, header.layout));
-    object.Set("build", Napi::BigInt::New(env, header.build));
-    object.Set("incarnation", Napi::BigInt::New(env, header.incarnation));
-    object.Set("sequence", Napi::BigInt::New(env, header.sequence));
-    return object;
-  }
-
-  // Memory of `length` bytes from `offset` on of an area.
-  uint8_t* Part(const Napi::CallbackInfo& info, size_t length) {
-    const uint32_t area = ToUint32(info[0], 1, "area");
-    const uint32_t offset = ToUint32(info[1], JournalMap::kAreaBytes, "offset");
-    if (length > JournalMap::kAreaBytes - offset)
-      throw Napi::RangeError::New(info.Env(), "more bytes than the area has");
-    return Opened(info.Env())->journal().Area(area) + offset;
-  }
-
-  Napi::Value Read(const Napi::CallbackInfo& info) {
-    const uint32_t length = ToUint32(info[2], JournalMap::kAreaBytes, "length");
-    return Napi::Buffer<uint8_t>::Copy(info.Env(), Part(info, length), length);
-  }
-
-  Napi::Value Write(const Napi::CallbackInfo& info) {
-    if (!info[2].IsTypedArray() ||
-        info[2].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
-      throw Napi::TypeError::New(info.Env(), "bytes must be a Uint8Array");
-    const auto bytes = info[2].As<Napi::Uint8Array>();
-    std::copy_n(bytes.Data(), bytes.ElementLength(), Part(info, bytes.ElementLength()));
-    return info.Env().Undefined();
-  }
-
-  Napi::Value Switch(const Napi::CallbackInfo& info) {
-    Opened(info.Env())->journal().Switch(ToUint64(info[0], "sequence"));
-    return info.Env().Undefined();
-  }
-
-  Napi::Value EndCounting(const Napi::CallbackInfo& info) {
-    return Do(info, [&](Pins& pins) { pins.EndCounting(); });
-  }
-  Napi::Value Clear(const Napi::CallbackInfo& info) {
-    return Do(info, [&](Pins& pins) { pins.Clear(); });
-  }
-  Napi::Value Unload(const Napi::CallbackInfo& info) {
-    return Do(info, [&](Pins& pins) { pins.Unload(); });
-  }
-
-  template <typename Use>
-  Napi::Value Do(const Napi::CallbackInfo& info, Use use) {
-    Opened(info.Env());
-    return Guard(info.Env(), [&] {
-      use(*pins_);
-      return info.Env().Undefined();
-    });
-  }
-
-  Napi::Value ReadArray(const Napi::CallbackInfo& info) {
-    const std::string name = ToText(info[0], "map");
-    const std::shared_ptr<Pins>& pins = Opened(info.Env());
-    return Guard(info.Env(), [&] {
-      const std::vector<uint8_t> bytes = pins->ReadArray(name);
-      return Napi::Value(Napi::Buffer<uint8_t>::Copy(info.Env(), bytes.data(), bytes.size()));
-    });
-  }
-
-  Napi::Value Close(const Napi::CallbackInfo& info) {
-    pins_.reset();
-    return info.Env().Undefined();
-  }
-
-  std::shared_ptr<Pins> pins_;
 };
 
 class Probe : public Napi::ObjectWrap<Probe> {

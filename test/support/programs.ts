@@ -7,6 +7,8 @@ import { packageRoot } from "./package-root.js";
 
 /** Their sources are test/support/NAME.c. */
 export const PROGRAMS = ["reader", "timed-reader", "threads", "map-storm"] as const;
+/** Of these: a change of one makes all of them anew. */
+export const HEADERS = ["workload.h", "reading-calls.h", "reader-hints.h"] as const;
 export type ProgramName = (typeof PROGRAMS)[number];
 
 export interface Program {
@@ -17,11 +19,13 @@ export interface Program {
   end(): Promise<void>;
 }
 
-/** Path of a compiled program; compiles it when the source is newer. */
+/** Path of a compiled program; compiles it when its sources are newer. */
 export function compiled(name: ProgramName): string {
   const source = `${packageRoot}/test/support/${name}.c`;
   const binary = `${packageRoot}/build/test/${name}`;
-  if (!existsSync(binary) || statSync(binary).mtimeMs < statSync(source).mtimeMs) {
+  const sources = [source, ...HEADERS.map((header) => `${packageRoot}/test/support/${header}`)];
+  const newestMs = Math.max(...sources.map((path) => statSync(path).mtimeMs));
+  if (!existsSync(binary) || statSync(binary).mtimeMs < newestMs) {
     mkdirSync(`${packageRoot}/build/test`, { recursive: true });
     execFileSync("gcc", ["-O1", "-pthread", "-Wall", "-Wextra", "-Werror", "-o", binary, source]);
   }

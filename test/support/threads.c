@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE	    4096L
+#include "workload.h"
+
 #define RACE_BYTES  65536L
 #define HOT_PAGES   256L
 #define DROP_BYTES  (1L << 20)
@@ -34,20 +35,6 @@ static const char *path, *pattern;
 static long file_bytes, ops;
 static int fd;
 static struct truth truths[THREADS_MAX];
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static unsigned long next_random(unsigned long *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
 
 static void counted_read(struct truth *truth, char *buffer, long pos, long bytes)
 {

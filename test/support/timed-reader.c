@@ -22,7 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE	4096L
+#include "workload.h"
+
 #define BUCKETS 28
 /* No read comes near another, so nothing is read ahead. */
 #define STRIDE (16 * PAGE)
@@ -31,12 +32,6 @@
 
 static int fd;
 static char *buffer;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static unsigned long long now_ns(void)
 {

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { packageRoot } from "../support/package-root.js";
-import { compiled, PROGRAMS as TEST_PROGRAMS } from "../support/programs.js";
+import { compiled, HEADERS, PROGRAMS as TEST_PROGRAMS } from "../support/programs.js";
 
 /** Programs that the kernel tests start; for all others busybox has to do. */
 const PROGRAMS: readonly string[] = ["bpftool", "cat", "dd", "setpriv", "truncate", "unshare"];
@@ -24,7 +24,7 @@ const PACKAGE: readonly string[] = [
   "dist",
   "package.json",
   "schema",
-  ...TEST_PROGRAMS.map((name) => `test/support/${name}.c`),
+  ...[...TEST_PROGRAMS.map((name) => `${name}.c`), ...HEADERS].map((name) => `test/support/${name}`),
   "test/vm/guest",
 ];
 /** Development dependencies that run the tests. */
