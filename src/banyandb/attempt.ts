@@ -81,9 +81,9 @@ export function createAttempt(parts: AttemptParts): (signal: AbortSignal) => Pro
     if (!batch) return undefined;
     const beganMs = monotonicMs();
     const { messages, replies, status } = await send(batch, prepared, signal);
-    const { outcomes, answered, failure } = judgeBatch(batch.points.length, replies, status);
+    const { outcomes, answer, failure } = judgeBatch(batch.points.length, replies, status);
     const endedMs = monotonicMs();
-    queue.settle(batch, outcomes, answered, endedMs);
+    queue.settle(batch, outcomes, answer, endedMs);
     const acknowledged = messages.filter((_, i) => outcomes[i]?.kind === "written");
     onStream({
       code: status.code,

@@ -95,8 +95,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const monotonicMs = (): number => clock().monotonicMs;
   const { timeline = tickClock(clock()), builtMs = 0 } = options;
   let { config } = options;
-  const { paceMs, windowMs } = timing;
-  const limits = { ...config.queue, ...config.delivery, ...BATCH, paceMs, windowMs };
+  const { paceMs, windowMs, attemptDeadlineMs: deadlineMs } = timing;
+  const limits = { ...config.queue, ...config.delivery, ...BATCH, paceMs, windowMs, deadlineMs };
   const queue = createTickQueue(limits, options.journal);
   if (options.resumption) queue.resume(options.resumption);
   const gate = createGate(random);

@@ -53,11 +53,16 @@ export interface StreamStatus {
   readonly details: string;
 }
 
+/**
+ * How much the server said about a batch. whole: something to every message, or which message it ended the stream
+ * for. part: the stream ended before that, for want of time or of a connection. none: not a word.
+ */
+export type Answer = "whole" | "part" | "none";
+
 export interface Verdict {
   /** One per message, in order of message id. */
   readonly outcomes: readonly Outcome[];
-  /** Whether the server said anything about this batch. */
-  readonly answered: boolean;
+  readonly answer: Answer;
   /** Undefined when nothing needs to wait. */
   readonly failure: Failure | undefined;
 }
@@ -177,7 +182,7 @@ export function judgeBatch(count: number, replies: readonly Reply[], status: Str
   const pointOnly = settled && failure?.remedy === "retry" && failure.floorMs === 0 && status.code === "OK";
   return {
     outcomes: judged,
-    answered: replies.length > 0 || rejectedCulprit,
+    answer: culprit < 0 || rejectedCulprit ? "whole" : replies.length > 0 ? "part" : "none",
     failure: pointOnly ? undefined : failure,
   };
 }

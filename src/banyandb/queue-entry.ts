@@ -90,6 +90,11 @@ export function isQuiet({ states }: Entry): boolean {
   return states.every((state) => state === "written" || state === "rejected");
 }
 
+/** The entries that these are of, each once. */
+export function entriesOf(places: readonly Place[]): readonly Entry[] {
+  return [...new Set(places.map(({ entry }) => entry))];
+}
+
 export function sampleAt({ tick }: Entry, index: number): Sample {
   const sample = tick.samples[index];
   if (sample === undefined)

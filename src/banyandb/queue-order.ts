@@ -26,18 +26,15 @@ export function sendingOrder(
   return { entries: due, paced: !draining || due[0]?.attempted !== false };
 }
 
-/**
- * What goes again before anything else: while nobody answers what was sent last, and while all is refused one of
- * two batches in turn. So an outage of any kind costs no more ticks than these the chance to be merged, and a
- * single point that is refused for ever does not stand in the way of the others.
- */
-export function repeats(tried: readonly (readonly Entry[])[], lastAnswered: boolean): readonly Entry[] {
-  if (!lastAnswered) return tried.at(-1) ?? [];
-  return tried.length >= 2 ? (tried[0] ?? []) : [];
+export interface BatchBounds {
+  readonly points: number;
+  readonly bytes: number;
+  /** Whether a single tick that is too large is sent in parts; else it goes as it is. */
+  readonly mayCut: boolean;
 }
 
-/** Takes whole ticks, which is those of their points that are due, until a batch is full; at least one. */
-export function fillBatch(entries: readonly Entry[], maxPoints: number, maxBytes: number): Place[] {
+/** Takes whole ticks, which is those of their points that are due, until a batch is full; at least one, or a part. */
+export function fillBatch(entries: readonly Entry[], bounds: BatchBounds): Place[] {
   const places: Place[] = [];
   let bytes = 0;
   for (const entry of entries) {
@@ -45,7 +42,12 @@ export function fillBatch(entries: readonly Entry[], maxPoints: number, maxBytes
     entry.states.forEach((state, index) => {
       if (state === "due" || state === "again") due.push({ entry, index });
     });
-    if (places.length > 0 && (places.length + due.length > maxPoints || bytes + entry.bytes > maxBytes))
+    if (places.length === 0 && bounds.mayCut && due.length > bounds.points)
+      return due.slice(0, bounds.points);
+    if (
+      places.length > 0 &&
+      (places.length + due.length > bounds.points || bytes + entry.bytes > bounds.bytes)
+    )
       break;
     places.push(...due);
     bytes += entry.bytes;

@@ -5,33 +5,34 @@
 import type { Resumption, TickJournal } from "../model/journal.js";
 import type { PointCounts } from "../model/status.js";
 import type { Tick } from "../model/tick.js";
-import { createLedger, createSumTable, type DropReason, type Ledger, type SourceSums } from "./ledger.js";
-import type { Outcome } from "./outcome.js";
+import { createBatchSize } from "./batch-size.js";
+import type { Ledger, SourceSums } from "./ledger.js";
+import type { Answer, Outcome } from "./outcome.js";
+import { createAdmission } from "./queue-admission.js";
 import { auditResults, waitingForAudit } from "./queue-audit.js";
 import {
   createEntry,
+  entriesOf,
   isDue,
-  isFlying,
-  isQuiet,
-  mergeEntries,
-  restampEntry,
   sampleAt,
   type BatchPoint,
   type Entry,
   type Place,
-  type PointState,
 } from "./queue-entry.js";
-import { fillBatch, repeats, sendingOrder, type SendingOrder } from "./queue-order.js";
-import { chooseSacrifice } from "./queue-room.js";
+import { fillBatch, sendingOrder, type SendingOrder } from "./queue-order.js";
+import { createQueueStore } from "./queue-store.js";
+import { createTries } from "./queue-tries.js";
 
 export type { BatchPoint } from "./queue-entry.js";
 
 export interface QueueLimits {
   /** Hard bound of everything held: waiting, in flight and in the replay window. */
   readonly maxBytes: number;
-  /** A batch is whole ticks, at least one, and stops growing here. */
+  /** A batch is whole ticks, at least one, and stops growing here; while the way is slow it is smaller. */
   readonly batchPoints: number;
   readonly batchBytes: number;
+  /** Time of a stream, in milliseconds. */
+  readonly deadlineMs: number;
   /** Least time between two batches of backlog, in milliseconds. */
   readonly paceMs: number;
   /** How long an acknowledged tick may yet be forgotten by the server, in milliseconds. */
@@ -67,8 +68,8 @@ export interface TickQueue {
   isIdle(): boolean;
   /** The next batch, now under way; undefined where nothing is due at `nowMs`. */
   next(nowMs: number): Batch | undefined;
-  /** Takes the outcomes of a batch, one per point, and whether the server answered at all. */
-  settle(batch: Batch, outcomes: readonly Outcome[], answered: boolean, nowMs: number): void;
+  /** Takes the outcomes of a batch, one per point, and how much the server answered. */
+  settle(batch: Batch, outcomes: readonly Outcome[], answer: Answer, nowMs: number): void;
   /** Everything acknowledged that is still held is due again. Returns how many points that is. */
   connectionLost(): number;
   /** What has outlived its window and waits for the audit: whole ticks from the oldest, about `maxPoints`. */
@@ -108,131 +109,59 @@ const BATCH_SHARE = 0.25;
 interface Flight {
   readonly batch: Batch;
   readonly places: readonly Place[];
+  readonly entries: readonly Entry[];
+  /** Of these, those that have points due besides. */
+  readonly cut: readonly Entry[];
   readonly epoch: number;
+  readonly beganMs: number;
 }
 
 /** @param journal notes what is sent before it is sent, if there is one; while it has no room, nothing new is sent */
 export function createTickQueue(initial: QueueLimits, journal?: TickJournal): TickQueue {
-  const entries: Entry[] = [];
-  const ledger = createLedger();
+  const store = createQueueStore(journal);
+  const { entries, ledger, live, move } = store;
+  const size = createBatchSize(initial.batchPoints, initial.deadlineMs);
+  const tries = createTries();
+  const admission = createAdmission(store, journal);
   let limits = initial;
-  /** Points by state, for those states that are not final. */
-  const live = { due: 0, flying: 0, again: 0 };
-  let bytes = 0;
   /** Sum of the intervals of all ticks so far. */
   let elapsedMs = 0;
-  let unprotected = 0;
   let lastWrittenTimestampMs: number | undefined;
   let lastSentMs: number | undefined;
   /** Counts lost connections: acknowledgements from before one are worth nothing after it. */
   let epoch = 0;
   let flight: Flight | undefined;
-  /** Batches of which nothing was taken, since something last was. */
-  let tried: readonly (readonly Entry[])[] = [];
-  let lastAnswered = true;
   let lastPacedMs = Number.NEGATIVE_INFINITY;
   let draining = false;
   /** Whether the next tick is the first one after those of a process before this one. */
   let resumed = false;
 
-  const move = ({ entry, index }: Place, to: PointState): void => {
-    const from = entry.states[index];
-    if (from === "due" || from === "flying" || from === "again") live[from]--;
-    if (to === "due" || to === "flying" || to === "again") live[to]++;
-    entry.states[index] = to;
+  const keepBounds = (): void => {
+    store.dropOlderThan(elapsedMs - limits.maxAgeMs);
+    store.makeRoom(limits.maxBytes);
   };
 
-  const remove = (index: number, reason?: DropReason): Entry | undefined => {
-    const [entry] = entries.splice(index, 1);
-    if (entry === undefined) return undefined;
-    bytes -= entry.bytes;
-    journal?.settle(entry.tick);
-    entry.states.forEach((state, i) => {
-      if (state === "due" && reason !== undefined) {
-        ledger.points.dropped++;
-        ledger.droppedBy[reason]++;
-        ledger.book("dropped", sampleAt(entry, i));
-      }
-      move({ entry, index: i }, "rejected");
+  const order = (): SendingOrder => sendingOrder(entries, tries.first(), draining);
+
+  const fill = (from: readonly Entry[]): readonly Place[] =>
+    fillBatch(from, {
+      points: size.points(),
+      bytes: Math.min(limits.batchBytes, limits.maxBytes * BATCH_SHARE),
+      mayCut: size.isReduced(),
     });
-    return entry;
-  };
-
-  /** Two that were never sent become one; keeps the books. */
-  const join = (older: Entry, newer: Entry): Entry => {
-    const merged = mergeEntries(older, newer);
-    bytes += merged.bytes - older.bytes - newer.bytes;
-    const fewer = older.states.length + newer.states.length - merged.states.length;
-    ledger.points.coalesced += fewer;
-    live.due -= fewer;
-    return merged;
-  };
-
-  const mergeAt = (index: number): void => {
-    const [older, newer] = [entries[index], entries[index + 1]];
-    if (older === undefined || newer === undefined) return;
-    entries.splice(index, 2, join(older, newer));
-  };
-
-  const makeRoom = (): void => {
-    while (bytes > limits.maxBytes) {
-      const sacrifice = chooseSacrifice(entries);
-      if (sacrifice === undefined) return;
-      if (sacrifice.kind === "merge") mergeAt(sacrifice.index);
-      else {
-        const removed = remove(sacrifice.index, "overflow");
-        if (sacrifice.kind === "release") unprotected += removed?.states.length ?? 0;
-      }
-    }
-  };
-
-  const order = (): SendingOrder => sendingOrder(entries, repeats(tried, lastAnswered), draining);
 
   const dueAtMs = (nowMs: number): number | undefined => {
     if (flight || live.due + live.again === 0) return undefined;
     const { entries: next, paced } = order();
-    if (isAdmitted(next[0])) return paced ? Math.max(nowMs, lastPacedMs + limits.paceMs) : nowMs;
-    const provenMs = noted() ? nowMs : windowEndMs();
-    return provenMs === undefined ? undefined : Math.max(nowMs, lastPacedMs + limits.paceMs, provenMs);
+    const pacedMs = Math.max(nowMs, lastPacedMs + limits.paceMs);
+    if (admission.isAdmitted(next[0])) return paced ? pacedMs : nowMs;
+    const proofAtMs = admission.proofAtMs(nowMs, limits.windowMs);
+    return proofAtMs === undefined ? undefined : Math.max(pacedMs, proofAtMs);
   };
 
-  const isAdmitted = (entry: Entry | undefined): boolean =>
-    journal === undefined || entry === undefined || journal.admit([entry.tick]) > 0;
-
-  /** What is due and needs no room of the journal. */
-  const noted = (): Entry | undefined => entries.find((entry) => entry.attempted && isDue(entry));
-
-  const waitingForWindow = (): Entry[] => entries.filter((entry) => isQuiet(entry) && !entry.settled);
-
-  /** When the first window ends of those that are still to be waited for. */
-  const windowEndMs = (): number | undefined => {
-    const waiting = waitingForWindow();
-    if (waiting.length === 0) return undefined;
-    return Math.min(...waiting.map(({ acknowledgedMs }) => acknowledgedMs + limits.windowMs));
-  };
-
-  /**
-   * The points to send, as far as the journal has room. Where it has none, what it has noted already: the answer
-   * to that proves that the server lives on, which is what makes room.
-   */
-  const admitted = (places: readonly Place[]): readonly Place[] => {
-    if (!journal) return places;
-    const batch = [...new Set(places.map(({ entry }) => entry))];
-    const count = journal.admit(batch.map(({ tick }) => tick));
-    if (count === batch.length) return places;
-    if (count > 0) {
-      const allowed = new Set(batch.slice(0, count));
-      return places.filter(({ entry }) => allowed.has(entry));
-    }
-    const again = noted() ?? waitingForWindow()[0];
-    if (!again) return [];
-    again.states.forEach((state, index) => {
-      if (state === "written") move({ entry: again, index }, "again");
-    });
-    return fillBatch([again], limits.batchPoints, limits.batchBytes);
-  };
-
-  const takeOff = (places: readonly Place[]): Batch => {
+  const takeOff = (places: readonly Place[], nowMs: number): Batch => {
+    const taken = entriesOf(places);
+    journal?.begin(taken.map(({ tick }) => tick));
     for (const place of places) {
       const again = place.entry.states[place.index] === "again";
       if (again) ledger.points.resent++;
@@ -243,7 +172,7 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
     const batch = {
       points: places.map(({ entry, index }) => ({ tick: entry.tick, sample: sampleAt(entry, index) })),
     };
-    flight = { batch, places, epoch };
+    flight = { batch, places, entries: taken, cut: taken.filter(isDue), epoch, beganMs: nowMs };
     return batch;
   };
 
@@ -282,29 +211,6 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
     }
   };
 
-  /** Gives up what is too old to be of use; only what was never acknowledged counts as dropped. */
-  const dropOld = (): void => {
-    for (let i = 0; i < entries.length;) {
-      const entry = entries[i];
-      if (entry === undefined || elapsedMs - entry.beganMs <= limits.maxAgeMs) return;
-      if (isFlying(entry)) i++;
-      else remove(i, "age");
-    }
-  };
-
-  /**
-   * Forgets what the server can no longer forget, or leaves it to the audit. Only an answer of the same connection proves that the server
-   * has lived on, so time alone settles nothing (and after a lost connection nothing is merely written).
-   */
-  const forgetSettled = (nowMs: number): void => {
-    for (let i = entries.length - 1; i >= 0; i--) {
-      const entry = entries[i];
-      if (!entry || !isQuiet(entry) || entry.acknowledgedMs + limits.windowMs > nowMs) continue;
-      if (limits.audit && entry.states.includes("written")) entry.settled = true;
-      else remove(i);
-    }
-  };
-
   return {
     enqueue(tick) {
       elapsedMs += tick.intervalMs;
@@ -312,24 +218,14 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
       const beganMs = resumed ? elapsedMs : elapsedMs - tick.intervalMs;
       resumed = false;
       if (tick.samples.length === 0) return;
-      const entry = createEntry(tick, beganMs);
-      entries.push(entry);
-      bytes += entry.bytes;
-      live.due += tick.samples.length;
-      ledger.points.collected += tick.samples.length;
-      for (const sample of tick.samples) ledger.book("taken", sample);
-      dropOld();
-      makeRoom();
+      store.add(createEntry(tick, beganMs));
+      keepBounds();
     },
     resume({ unsettled, lastTimestampMs }) {
       for (const tick of unsettled) {
         const entry = createEntry(tick, tick.timestampMs - tick.intervalMs - lastTimestampMs);
         entry.attempted = true;
-        entries.push(entry);
-        bytes += entry.bytes;
-        live.due += tick.samples.length;
-        ledger.points.collected += tick.samples.length;
-        for (const sample of tick.samples) ledger.book("taken", sample);
+        store.add(entry);
       }
       lastSentMs = lastTimestampMs;
       resumed = true;
@@ -341,13 +237,10 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
       if (at === undefined || at > nowMs) return undefined;
       const next = order();
       if (next.paced || draining) lastPacedMs = nowMs;
-      const batchBytes = Math.min(limits.batchBytes, limits.maxBytes * BATCH_SHARE);
-      const places = admitted(fillBatch(next.entries, limits.batchPoints, batchBytes));
-      if (places.length === 0) return undefined;
-      journal?.begin([...new Set(places.map(({ entry }) => entry.tick))]);
-      return takeOff(places);
+      const places = admission.admit(fill(next.entries), fill);
+      return places.length === 0 ? undefined : takeOff(places, nowMs);
     },
-    settle(batch, outcomes, answered, nowMs) {
+    settle(batch, outcomes, answer, nowMs) {
       const landing = flight;
       if (landing?.batch !== batch) throw new Error("this batch is not under way");
       flight = undefined;
@@ -360,11 +253,12 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
         if (outcome.kind === "written") land(place, outcome, landing, nowMs);
       for (const { place, outcome } of landings)
         if (outcome.kind !== "written") land(place, outcome, landing, nowMs);
+      size.ended(landing.places.length, answer, nowMs - landing.beganMs);
       const taken = outcomes.some(({ kind }) => kind === "written" || kind === "rejected");
-      const sent = new Set(landing.places.map(({ entry }) => entry));
-      tried = taken ? [] : [...tried.filter((batch) => !batch.every((entry) => sent.has(entry))), [...sent]];
-      lastAnswered = answered;
-      if (answered) forgetSettled(nowMs);
+      tries.ended(landing, answer, taken);
+      // Only an answer of the same connection proves that the server has lived on, so time alone settles nothing (and
+      // after a lost connection nothing is merely written).
+      if (answer !== "none") store.forgetAcknowledged(nowMs - limits.windowMs, limits.audit);
     },
     connectionLost() {
       epoch++;
@@ -386,7 +280,7 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
         for (const index of absent) move({ entry, index }, "again");
         missing += absent.length;
         entry.settled = false;
-        if (absent.length === 0) remove(entries.indexOf(entry));
+        if (absent.length === 0) store.remove(entry);
       }
       return missing;
     },
@@ -395,42 +289,22 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
     },
     limit(bounds) {
       limits = { ...limits, ...bounds };
-      dropOld();
-      makeRoom();
+      keepBounds();
     },
-    restamp(shiftMs, floorMs) {
-      let early: Entry | undefined;
-      for (const entry of entries.splice(0)) {
-        if (entry.attempted) {
-          entries.push(entry);
-          continue;
-        }
-        const moved = restampEntry(entry, entry.tick.timestampMs + shiftMs);
-        const joined = early ? join(early, moved) : moved;
-        early = joined.tick.timestampMs <= floorMs ? joined : undefined;
-        if (!early) entries.push(joined);
-      }
-      if (early) entries.push(early);
+    restamp: (shiftMs, floorMs) => {
+      store.restamp(shiftMs, floorMs);
     },
     counts: () => ({ ...ledger.points, queued: live.due, inFlight: live.flying }),
     reasons: () => ({ rejectedBy: { ...ledger.rejectedBy }, droppedBy: { ...ledger.droppedBy } }),
-    sums() {
-      const held = createSumTable();
-      for (const entry of entries) {
-        entry.states.forEach((state, i) => {
-          if (state === "due" || state === "flying") held.add(sampleAt(entry, i));
-        });
-      }
-      return {
-        taken: ledger.sums("taken"),
-        written: ledger.sums("written"),
-        rejected: ledger.sums("rejected"),
-        dropped: ledger.sums("dropped"),
-        held: held.read(),
-      };
-    },
-    bytes: () => bytes,
-    unprotected: () => unprotected,
+    sums: () => ({
+      taken: ledger.sums("taken"),
+      written: ledger.sums("written"),
+      rejected: ledger.sums("rejected"),
+      dropped: ledger.sums("dropped"),
+      held: store.held(),
+    }),
+    bytes: () => store.bytes(),
+    unprotected: () => store.unprotected(),
     oldestUnsentMs: () =>
       entries.find((entry) => entry.states.includes("due") || entry.states.includes("flying"))?.tick
         .timestampMs,

@@ -98,6 +98,22 @@ describe("broken ways", function () {
     expect(streamEnds()).to.deep.equal(["OK"]);
   });
 
+  it("F6: the way carries no batch of the backlog within the time of a stream", async () => {
+    await rig.connect({ timing: { attemptDeadlineMs: 2000 } });
+    // 900 rows: some 5 s.
+    await rig.proxy.set({ kind: "narrow", bytesPerSec: 20_000 });
+    rig.enqueue(TICKS);
+    const missed = (): number => rig.delivery().status().streams["DEADLINE_EXCEEDED"] ?? 0;
+    await waitFor("a stream is too slow", () => missed() > 0);
+    // Ticks go on to come.
+    for (let i = 0; i < 10; i++) {
+      rig.enqueue(1);
+      await sleep(500);
+    }
+    await rig.expectAllStored(60_000);
+    expect(rig.delivery().status().points).to.include({ dropped: 0, rejected: 0, coalesced: 0 });
+  });
+
   for (const bytes of [2000, 20_000, 60_000]) {
     it(`F7: the connection is reset after ${bytes} bytes of a batch`, async () => {
       await rig.connect();

@@ -76,12 +76,12 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       return;
     }
     const write = (piece: Buffer, delayMs = 0): void => {
-      line(() => {
+      line.later(() => {
         if (!to.destroyed) to.write(piece);
       }, delayMs);
     };
     if (mode.kind === "narrow") {
-      squeeze(chunk, from, mode.bytesPerSec, write);
+      squeeze(chunk, from, mode.bytesPerSec, line, write);
     } else if (mode.kind === "silent") {
       held.push(() => {
         write(chunk);
@@ -164,8 +164,13 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   };
 }
 
-/** Does something when its time has come, and never before what was handed in earlier. */
-type Line = (action: () => void, delayMs: number) => void;
+/** One direction of a connection. */
+interface Line {
+  /** Does something when its time has come, and never before what was handed in earlier. */
+  later(action: () => void, delayMs: number): void;
+  /** When what was squeezed into it is through. */
+  freeAtMs: number;
+}
 
 /** For the pieces of one direction: a way that becomes faster must not let the later ones overtake. */
 function createLine(): Line {
@@ -181,23 +186,33 @@ function createLine(): Line {
       first.action();
     }
   };
-  return (action, delayMs) => {
-    waiting.push({ action, dueMs: performance.now() + delayMs });
-    if (waiting.length === 1) advance();
+  return {
+    freeAtMs: 0,
+    later(action, delayMs) {
+      waiting.push({ action, dueMs: performance.now() + delayMs });
+      if (waiting.length === 1) advance();
+    },
   };
 }
 
 /** Takes no more from a socket until the chunk has gone on in small pieces. */
-function squeeze(chunk: Buffer, from: Socket, bytesPerSec: number, write: (piece: Buffer) => void): void {
+function squeeze(
+  chunk: Buffer,
+  from: Socket,
+  bytesPerSec: number,
+  line: Line,
+  write: (piece: Buffer, delayMs: number) => void,
+): void {
   from.pause();
+  const nowMs = performance.now();
+  const beginMs = Math.max(nowMs, line.freeAtMs);
   const pieceBytes = Math.max(1, Math.floor(bytesPerSec / PIECES_PER_SEC));
-  let at = 0;
-  const timer = setInterval(() => {
-    write(chunk.subarray(at, at + pieceBytes));
-    at += pieceBytes;
-    if (at < chunk.length && !from.destroyed) return;
-    clearInterval(timer);
+  for (let at = 0; at < chunk.length; at += pieceBytes) {
+    const piece = chunk.subarray(at, at + pieceBytes);
+    line.freeAtMs = beginMs + ((at + piece.length) / bytesPerSec) * 1000;
+    write(piece, line.freeAtMs - nowMs);
+  }
+  line.later(() => {
     from.resume();
-  }, 1000 / PIECES_PER_SEC);
-  timer.unref();
+  }, line.freeAtMs - nowMs);
 }

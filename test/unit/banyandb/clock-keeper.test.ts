@@ -42,6 +42,7 @@ describe("the keeper of the clock", () => {
       maxBytes: 1e7,
       batchPoints: 100,
       batchBytes: 1e6,
+      deadlineMs: 15_000,
       paceMs: 0,
       windowMs: 15_000,
       maxAgeMs: Number.POSITIVE_INFINITY,

@@ -13,9 +13,9 @@ const kinds = (outcomes: readonly Outcome[]): string[] => outcomes.map(({ kind }
 
 describe("outcome of a batch", () => {
   it("is written where the server said so", () => {
-    const { outcomes, answered, failure } = judgeBatch(2, replies("SUCCEED", "SUCCEED"), OK);
+    const { outcomes, answer, failure } = judgeBatch(2, replies("SUCCEED", "SUCCEED"), OK);
     expect(kinds(outcomes)).to.deep.equal(["written", "written"]);
-    expect([answered, failure]).to.deep.equal([true, undefined]);
+    expect([answer, failure]).to.deep.equal(["whole", undefined]);
   });
 
   it("follows the message id, not the order of the replies", () => {
@@ -28,14 +28,14 @@ describe("outcome of a batch", () => {
   });
 
   it("is ambiguous, so kept, without a reply", () => {
-    const { outcomes, answered, failure } = judgeBatch(2, [], { code: "UNAVAILABLE", details: "gone" });
+    const { outcomes, answer, failure } = judgeBatch(2, [], { code: "UNAVAILABLE", details: "gone" });
     expect(kinds(outcomes)).to.deep.equal(["kept", "kept"]);
-    expect(answered).to.equal(false);
+    expect(answer).to.equal("none");
     expect(failure).to.deep.equal({ code: "UNAVAILABLE", message: "gone", remedy: "retry", floorMs: 0 });
   });
 
   it("rejects only the culprit of an invalid message: the first without a reply", () => {
-    const { outcomes, answered, failure } = judgeBatch(4, replies("SUCCEED", "SUCCEED"), {
+    const { outcomes, answer, failure } = judgeBatch(4, replies("SUCCEED", "SUCCEED"), {
       code: "INVALID_ARGUMENT",
       details: "invalid",
     });
@@ -45,7 +45,7 @@ describe("outcome of a batch", () => {
       { kind: "rejected", reason: "invalid_argument" },
       { kind: "kept" },
     ]);
-    expect([answered, failure]).to.deep.equal([true, undefined]);
+    expect([answer, failure]).to.deep.equal(["whole", undefined]);
   });
 
   it("knows the three meanings of RESOURCE_EXHAUSTED", () => {
@@ -99,12 +99,12 @@ describe("outcome of a batch", () => {
   });
 
   it("believes replies even where the stream then broke", () => {
-    const { outcomes, answered, failure } = judgeBatch(2, replies("SUCCEED"), {
+    const { outcomes, answer, failure } = judgeBatch(2, replies("SUCCEED"), {
       code: "UNAVAILABLE",
       details: "",
     });
     expect(kinds(outcomes)).to.deep.equal(["written", "kept"]);
-    expect([answered, failure?.code]).to.deep.equal([true, "UNAVAILABLE"]);
+    expect([answer, failure?.code]).to.deep.equal(["part", "UNAVAILABLE"]);
   });
 
   it("counts the tries of a precondition that fails", () => {

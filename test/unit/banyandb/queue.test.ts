@@ -14,6 +14,7 @@ const LIMITS: QueueLimits = {
   maxBytes: 1e6,
   batchPoints: 1000,
   batchBytes: 5e5,
+  deadlineMs: 15_000,
   paceMs: 1000,
   windowMs: 15_000,
   maxAgeMs: 86_400_000,
@@ -36,7 +37,7 @@ function times(batch: Batch | undefined): number[] | undefined {
 
 function settleAll(queue: TickQueue, batch: Batch, kind: "written" | "kept", nowMs = 0): void {
   const outcomes = batch.points.map((): Outcome => ({ kind }));
-  queue.settle(batch, outcomes, kind === "written", nowMs);
+  queue.settle(batch, outcomes, kind === "written" ? "whole" : "none", nowMs);
 }
 
 function write(queue: TickQueue, nowMs: number): number[] | undefined {
@@ -90,7 +91,7 @@ describe("order of sending", () => {
     const queue = queueOf();
     fill(queue, 1);
     const batch = present(queue.next(0));
-    queue.settle(batch, [{ kind: "struck", reason: "internal_error" }], true, 0);
+    queue.settle(batch, [{ kind: "struck", reason: "internal_error" }], "whole", 0);
     fill(queue, 2);
     expect(write(queue, 0)).to.deep.equal([2]);
     expect(write(queue, 0)).to.deep.equal([1]);
@@ -184,14 +185,14 @@ describe("refused points", () => {
   it("are rejected after ten refusals while others are taken", () => {
     const queue = queueOf();
     queue.enqueue(tickAt(10_000, { hit: 1, missed: 0, reads: { bad: 5 } }));
-    queue.settle(present(queue.next(0)), [{ kind: "written" }, struck], true, 0);
+    queue.settle(present(queue.next(0)), [{ kind: "written" }, struck], "whole", 0);
     for (let n = 2; n <= 10; n++) {
       expect(queue.counts()).to.include({ rejected: 0, queued: 1 });
       fill(queue, n);
       write(queue, n * 1000);
       const batch = present(queue.next(n * 1000));
       expect(batch.points).to.have.length(1);
-      queue.settle(batch, [struck], true, n * 1000);
+      queue.settle(batch, [struck], "whole", n * 1000);
     }
     expect(queue.counts()).to.include({ rejected: 1, queued: 0 });
     expect(queue.sums().rejected["part.reads"]).to.equal(5);
@@ -200,14 +201,14 @@ describe("refused points", () => {
   it("are kept for ever while nothing is taken", () => {
     const queue = queueOf();
     fill(queue, 1);
-    for (let n = 0; n < 50; n++) queue.settle(present(queue.next(n * 1000)), [struck], true, n * 1000);
+    for (let n = 0; n < 50; n++) queue.settle(present(queue.next(n * 1000)), [struck], "whole", n * 1000);
     expect(queue.counts()).to.include({ rejected: 0, queued: 1 });
   });
 
   it("are never sent again once they are rejected", () => {
     const queue = queueOf();
     fill(queue, 1);
-    queue.settle(present(queue.next(0)), [{ kind: "rejected", reason: "invalid_timestamp" }], true, 0);
+    queue.settle(present(queue.next(0)), [{ kind: "rejected", reason: "invalid_timestamp" }], "whole", 0);
     queue.connectionLost();
     expect(queue.dueAtMs(0)).to.equal(undefined);
     expect(queue.counts()).to.include({ collected: 1, rejected: 1, queued: 0 });
@@ -260,7 +261,7 @@ describe("a full queue", () => {
     for (const n of [1, 2]) {
       fill(queue, n);
       const batch = present(queue.next(n));
-      queue.settle(batch, [{ kind: "kept" }], true, n);
+      queue.settle(batch, [{ kind: "kept" }], "whole", n);
     }
     fill(queue, 3);
     expect(queue.counts()).to.include({ collected: 3, dropped: 1, queued: 2 });
@@ -319,7 +320,7 @@ describe("a server that refuses all", () => {
       queue.settle(
         batch,
         batch.points.map((): Outcome => ({ kind: "kept" })),
-        true,
+        "whole",
         n * 1000,
       );
     }

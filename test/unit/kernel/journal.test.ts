@@ -182,7 +182,7 @@ const sourceOf = (measure: MeasureSpec) => (measure === PART ? "reads" : "pages_
 function startProcess(memory: CrashingMemory, nowMs: number): Process {
   const journal = openJournal(memory, SCHEMA);
   journal.adopt(1n);
-  const limits = { maxBytes: 1e6, maxAgeMs: 1e12, batchPoints: 20, batchBytes: 1e6 };
+  const limits = { maxBytes: 1e6, maxAgeMs: 1e12, batchPoints: 20, batchBytes: 1e6, deadlineMs: 15_000 };
   const queue = createTickQueue({ ...limits, paceMs: 100, windowMs: WINDOW_MS, audit: false }, journal);
   const { resumption } = journal;
   if (resumption) queue.resume(resumption);
@@ -266,7 +266,7 @@ function attempt(world: World): void {
   queue.settle(
     batch,
     kinds.map((kind) => ({ kind })),
-    answered,
+    answered ? "whole" : "none",
     world.nowMs,
   );
 }
@@ -313,7 +313,7 @@ function finish(world: World): void {
     queue.settle(
       batch,
       batch.points.map(() => ({ kind: "written" as const })),
-      true,
+      "whole",
       world.nowMs,
     );
   }
