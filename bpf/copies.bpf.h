@@ -50,16 +50,12 @@ static __always_inline void begin_copy(const struct subject *file, struct thread
 	thread->copy_end = call->pos;
 }
 
-/* 6.12 and later: batches are told by a tracepoint. */
-static __always_inline bool has_batches(void)
-{
-	return bpf_core_type_exists(struct trace_event_raw_mm_filemap_op_page_cache_range);
-}
-
 /*
- * Pages added by a call that fills a pipe: what it will read is known from its start. Its events
- * may be absent: the kernel tells nothing of a batch whose last page it had to give up, and comes
- * back for that page only where the pipe has a slot for it.
+ * Pages added by a call that fills a pipe, where its batches are seen: what it will read is known
+ * from its start. Pages that it found before have come as a batch; where only its end is seen, they
+ * have already taken slots of the pipe, and nobody knows how many. The event of a batch may be
+ * absent: the kernel tells nothing where it had to give up the last page of one, and comes back for
+ * that page only where the pipe has a slot for it.
  */
 static __always_inline void count_piped_add(const struct subject *file, struct thread_state *thread,
 					    const struct request *call, u32 slots, u64 read_id,
@@ -110,7 +106,7 @@ __noinline int count_copied_add(PART_PARAMETERS)
 		return 0;
 	}
 
-	const struct pipe_inode_info *pipe = has_batches() ? copy_pipe(task, nr) : NULL;
+	const struct pipe_inode_info *pipe = control.sees_ends ? NULL : copy_pipe(task, nr);
 	struct thread_state *thread = pipe ? THREAD_STATE(threads, task, true) : NULL;
 
 	if (thread && thread->told_file != file_id(&file) && call.pos < file.size)

@@ -220,7 +220,6 @@ struct control {
 	/* Whether the deadline had passed when it was last looked at, and when that was. */
 	unsigned int orphaned;
 	unsigned int looked;
-	unsigned int reserved_pins;
 	/* Raised when directories are added: files of unknown component are looked at again. */
 	unsigned int epoch;
 	/* Raised once a tick: tells the intervals of distinct tasks apart. */
@@ -233,6 +232,8 @@ struct control {
 	unsigned int device_count;
 	/* Whether the classic tracepoints count, instead of the raw ones. */
 	unsigned int count_records;
+	/* Whether a read is seen at its end, and not before. */
+	unsigned int sees_ends;
 	/* Raised whenever reads begin to be timed. */
 	unsigned int timing;
 	/* Where on its stack a thread's user registers are; 0: not known yet. */

@@ -20,6 +20,8 @@
 namespace {
 
 constexpr char kTaskIterator[] = "iter/task";
+// See reads when they end, since 5.12 and before.
+constexpr const char* kReadExits[] = {"on_filemap_read_exit", "on_buffered_read_exit"};
 
 bpf_map* FindMap(const bpf_object* object, const char* name) {
   bpf_map* map = bpf_object__find_map_by_name(object, name);
@@ -270,6 +272,10 @@ void PageCacheProbe::AttachAll() {
   if (found_generation_ != 0 && MonotonicNs() > c->deadline_ns)
     orphaned_ns_ = MonotonicNs() - c->deadline_ns;
 
+  const bool sees_ends = std::any_of(programs_.begin(), programs_.end(), [](const Program& one) {
+    return std::count(std::begin(kReadExits), std::end(kReadExits), one.name) > 0;
+  });
+  __atomic_store_n(&c->sees_ends, sees_ends, __ATOMIC_RELEASE);
   for (Program& program : programs_) {
     if (!program.error && !program.spare && !program.sampled && !program.attached)
       AttachForGood(&program);
