@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { packageRoot } from "./package-root.js";
 
 /** Their sources are test/support/NAME.c. */
-export const PROGRAMS = ["reader", "timed-reader", "threads", "map-storm"] as const;
+export const PROGRAMS = ["reader", "timed-reader", "threads", "map-storm", "poke"] as const;
 /** Of these: a change of one makes all of them anew. */
 export const HEADERS = ["workload.h", "reading-calls.h", "reader-hints.h"] as const;
 export type ProgramName = (typeof PROGRAMS)[number];
