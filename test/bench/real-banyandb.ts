@@ -16,7 +16,7 @@ import { startBanyandbServer } from "../support/banyandb-server.js";
 import { startSidecar, type Running } from "../support/sidecar.js";
 import { startLoad } from "./banyandb-load.js";
 import { makeMemoryCgroup } from "./memory-cgroup.js";
-import { traceEvents, type Trace } from "./kernel-trace.js";
+import { traceEvents, type Trace } from "../support/kernel-trace.js";
 import { makeDisk } from "../support/own-disk.js";
 
 const PAGE_BYTES = 4096;

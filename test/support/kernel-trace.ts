@@ -31,7 +31,7 @@ const BUFFER_KB = 8192;
 export function traceEvents(events: readonly TracedEvent[]): Trace {
   const tracefs = mkdtempSync(join(tmpdir(), "tracefs-"));
   execFileSync("mount", ["-t", "tracefs", "tracefs", tracefs]);
-  const instance = join(tracefs, "instances", `sidecar-bench-${process.pid}`);
+  const instance = join(tracefs, "instances", `sidecar-test-${process.pid}`);
   mkdirSync(instance);
   writeFileSync(join(instance, "buffer_size_kb"), String(BUFFER_KB));
   const reader = spawn("cat", [join(instance, "trace_pipe")], { stdio: ["ignore", "pipe", "inherit"] });

@@ -101,4 +101,31 @@ static void drop_a_part(const char *path)
 	fflush(stdout);
 }
 
+#define IN_ORDER_BYTES (128L << 10)
+
+/*
+ * Has the whole file in memory in order, which is how the kernel makes large folios, drops parts of
+ * it, and reads them again. No page is mapped or dirty, so what a hint covers and leaves belongs to
+ * a folio that it does not cover in full.
+ */
+static void drop_parts(long bytes, long ops, unsigned long seed)
+{
+	unsigned long random = seed * 7919 + 12345;
+
+	for (long pos = 0; pos < file_bytes; pos += IN_ORDER_BYTES)
+		counted_read(pos, IN_ORDER_BYTES);
+	for (long i = 0; i < ops; i++) {
+		long pos = next_random(&random) % (file_bytes - bytes);
+		long length = 2 * PAGE + next_random(&random) % (bytes - 2 * PAGE);
+		long covered = pos / PAGE + 1, before;
+
+		/* All has been read: nothing is still on its way, which a hint leaves too. */
+		before = cached_pages();
+		drop(pos, length);
+		truth.pages_dropped += before - cached_pages();
+		truth.pages_kept += pages_in_memory(covered, (pos + length) / PAGE - covered);
+		counted_read(pos, length);
+	}
+}
+
 #endif /* READER_HINTS_H */

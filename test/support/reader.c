@@ -12,7 +12,8 @@
  * (anywhere, 1..BYTES each), torn (anywhere, BYTES each, its end absent while what follows comes),
  * eof (over the end of the file), cold (anywhere, BYTES each, all of it dropped before),
  * mixed (all ways to fetch, also direct), deep (io_uring,
- * many at a time), touches (faults on mapped pages), writes (BYTES each into a new file
+ * many at a time), parts (all in order, then again and again a part of at most BYTES that a hint
+ * dropped), touches (faults on mapped pages), writes (BYTES each into a new file
  * FILE-written), pipes (no file at all), hold (no reads), hints and dontneed (see there), cycles
  * (OPS processes one after the other, each the program CALL, a copy of this one, with pattern once:
  * the main thread and one that renames itself read BYTES each). CALL: see do_read(); default read
@@ -63,6 +64,7 @@ struct cachestat {
 struct truth {
 	unsigned long long reads, reads_missed, pages_requested, pages_missed, read_bytes;
 	unsigned long long direct_bytes, pages_faulted, pages_written, second_thoughts;
+	unsigned long long pages_dropped, pages_kept;
 };
 
 static long file_bytes;
@@ -484,6 +486,8 @@ int main(int argc, char **argv)
 		read_no_file(ops);
 	else if (!strcmp(pattern, "cold"))
 		read_cold(bytes, ops, atol(argv[5]));
+	else if (!strcmp(pattern, "parts"))
+		drop_parts(bytes, ops, atol(argv[5]));
 	else if (!strcmp(pattern, "deep"))
 		read_deep(bytes, ops, atol(argv[5]));
 	else if (!strcmp(pattern, "mixed"))
@@ -499,10 +503,12 @@ int main(int argc, char **argv)
 	printf("{\"reads\":%llu,\"reads_missed\":%llu,\"pages_requested\":%llu,"
 	       "\"pages_missed\":%llu,"
 	       "\"read_bytes\":%llu,\"direct_bytes\":%llu,\"pages_faulted\":%llu,"
-	       "\"pages_written\":%llu,\"second_thoughts\":%llu,\"storage_read_bytes\":%llu}\n",
+	       "\"pages_written\":%llu,\"pages_dropped\":%llu,\"pages_kept\":%llu,"
+	       "\"second_thoughts\":%llu,\"storage_read_bytes\":%llu}\n",
 	       truth.reads, truth.reads_missed, truth.pages_requested, truth.pages_missed,
 	       truth.read_bytes, truth.direct_bytes, truth.pages_faulted, truth.pages_written,
-	       truth.second_thoughts, storage_read_bytes() - before);
+	       truth.pages_dropped, truth.pages_kept, truth.second_thoughts,
+	       storage_read_bytes() - before);
 	fflush(stdout);
 	wait_for_line();
 	return 0;

@@ -14,6 +14,9 @@ export interface Truth {
   readonly direct_bytes: number;
   readonly pages_faulted: number;
   readonly pages_written: number;
+  /** By the hints of pattern parts; and those that they covered in full, and left. */
+  readonly pages_dropped: number;
+  readonly pages_kept: number;
   readonly storage_read_bytes: number;
 }
 
@@ -48,6 +51,7 @@ export interface ReaderOptions {
     | "cold"
     | "mixed"
     | "deep"
+    | "parts"
     | "touches"
     | "writes"
     | "pipes"
@@ -177,6 +181,8 @@ export function sumTruths(truths: readonly Truth[]): Truth {
     direct_bytes: sum("direct_bytes"),
     pages_faulted: sum("pages_faulted"),
     pages_written: sum("pages_written"),
+    pages_dropped: sum("pages_dropped"),
+    pages_kept: sum("pages_kept"),
     storage_read_bytes: sum("storage_read_bytes"),
   };
 }

@@ -122,6 +122,8 @@ export const TRUTH_SUITES = suites(
     (name) => `kernel/${name}`,
   ),
 );
+/** Where ext4 has folios of more than one page for files: since 6.16. */
+const LARGE_FOLIOS = suites("kernel/large-folios");
 /** What only a machine of its own can be brought to. */
 const DIRECT_RECLAIM = suites("vm/guest/direct-reclaim");
 /** Where there is no cachestat(2), which came with 6.5 and is the truth of most. */
@@ -143,7 +145,9 @@ export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier, whole:
   // In a shared folder no storage accounts for the reads, which the other suites compare too.
   if (!hasModules) return suites("vm/guest/shared-folder");
   if (tier !== "auto") return suites("kernel/reads");
-  return `${whole ? ALL_SUITES : TRUTH_SUITES} ${DIRECT_RECLAIM}`;
+  if (whole) return `${ALL_SUITES} ${DIRECT_RECLAIM}`;
+  const largeFolios = inOrder.compare(series, "6.16") < 0 ? [] : [LARGE_FOLIOS];
+  return [TRUTH_SUITES, ...largeFolios, DIRECT_RECLAIM].join(" ");
 }
 
 /** Whether all suites run in this boot: on the newest kernel, as it is built. */

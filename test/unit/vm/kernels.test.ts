@@ -108,6 +108,11 @@ describe("series of the matrix", () => {
     expect(files("7.0", { hasModules: false })).to.deep.equal(["guest/shared-folder.test.js"]);
   });
 
+  it("are tried with large folios where ext4 makes them", () => {
+    expect(files("6.12")).not.to.include("kernel/large-folios.test.js");
+    expect(files("6.16")).to.include("kernel/large-folios.test.js");
+  });
+
   it("are held to counted + missed = truth where a forced tier reads by tracepoints that can be preempted", () => {
     const forced = (series: string) =>
       suiteOf({ series, hasModules: true, version: series, packages: [] }, "kprobe", false);
