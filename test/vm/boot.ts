@@ -28,8 +28,10 @@ export interface Outcome {
 }
 
 const CPUS = 2;
-/** Enough that nothing is reclaimed while the tests count. */
-const MEMORY_MB = 2048;
+/** Enough that nothing is reclaimed while the tests count; and of it, what is to be persistent memory. */
+const MEMORY_MB = 2048 + 64;
+/** Size and place (Documentation/admin-guide/kernel-parameters.txt, memmap=nn!ss): in the middle of the first 2 GiB. */
+const PERSISTENT_MEMORY = "64M!1G";
 
 /**
  * The kernel's console is quiet, and an oops or a processor that hangs ends the guest: panic at once, and QEMU ends
@@ -49,6 +51,7 @@ const PARAMETERS: readonly string[] = [
   "mitigations=off",
   "random.trust_cpu=on",
   "cryptomgr.notests",
+  `memmap=${PERSISTENT_MEMORY}`,
 ];
 
 /** Rejects only where QEMU cannot start. */

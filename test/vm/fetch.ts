@@ -22,8 +22,10 @@ import { loadOrder } from "./modules.js";
 const run = promisify(execFile);
 
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/** What must be loaded to see the disks of the machine; what a kernel has built in has no file. */
-const MODULES: readonly string[] = ["virtio_pci", "virtio_blk", "ext4"];
+/** What must be loaded to see the disks and the persistent memory of the machine; what is built in has no file. */
+const MODULES: readonly string[] = ["virtio_pci", "virtio_blk", "ext4", "nd_e820", "nd_pmem"];
+/** Says which modules were asked for when a kernel was unpacked. */
+const ASKED_FILE = "asked-modules";
 /** A mirror that says nothing for so long is tried again. */
 const NETWORK_LIMIT_SEC = 20;
 /** Lists of a few suites and names of all packages fit in this. */
@@ -65,11 +67,17 @@ export async function openKernelSource(): Promise<KernelSource> {
     served,
     async fetch(kernel) {
       const folder = join(kernels, kernel.version);
-      if (!existsSync(folder)) await download(apt, kernel, folder);
+      if (!isComplete(folder)) await download(apt, kernel, folder);
       forgetOthers(kernels, kernel);
       return localKernel(kernel, folder);
     },
   };
+}
+
+/** Whether a kernel is here, with the modules that are wanted now. */
+function isComplete(folder: string): boolean {
+  const asked = join(folder, ASKED_FILE);
+  return existsSync(asked) && readFileSync(asked, "utf8") === MODULES.join(" ");
 }
 
 async function download(apt: Apt, kernel: ServedKernel, folder: string): Promise<void> {
@@ -77,6 +85,7 @@ async function download(apt: Apt, kernel: ServedKernel, folder: string): Promise
   try {
     await apt("apt-get", ["download", ...kernel.packages], work);
     await unpack(work, kernel);
+    rmSync(folder, { recursive: true, force: true });
     renameSync(join(work, "kernel"), folder);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -157,6 +166,7 @@ async function unpack(work: string, { version, hasModules }: ServedKernel): Prom
   if (image === undefined) throw new Error(`the packages of ${version} lack the kernel`);
   mkdirSync(join(work, "kernel", "modules"), { recursive: true });
   writeFileSync(join(work, "kernel", "vmlinuz"), readFileSync(image));
+  writeFileSync(join(work, "kernel", ASKED_FILE), MODULES.join(" "));
   if (!hasModules) return;
   if (folder === undefined) throw new Error(`the packages of ${version} lack its modules`);
   loadOrder(join(folder, "kernel"), MODULES).forEach(({ name, content }, i) => {

@@ -124,11 +124,11 @@ export const TRUTH_SUITES = suites(
 );
 /** Where ext4 has folios of more than one page for files: since 6.16. */
 const LARGE_FOLIOS = suites("kernel/large-folios");
-/** What only a machine of its own can be brought to. */
-const DIRECT_RECLAIM = suites("vm/guest/direct-reclaim");
+/** What only a machine of its own can be brought to, or has. */
+const OWN_MACHINE = suites("vm/guest/direct-reclaim", "vm/guest/dax");
 /** Where there is no cachestat(2), which came with 6.5 and is the truth of most. */
 const KNOWN_ANSWERS = suites("vm/guest/known-answers");
-const WITHOUT_CACHESTAT = `${KNOWN_ANSWERS} ${suites("kernel/latency")} ${DIRECT_RECLAIM}`;
+const WITHOUT_CACHESTAT = `${KNOWN_ANSWERS} ${suites("kernel/latency")} ${OWN_MACHINE}`;
 
 /**
  * Compiled tests in a guest, relative to the package. The environment variable SIDECAR_TIER tells them the tier.
@@ -145,9 +145,9 @@ export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier, whole:
   // In a shared folder no storage accounts for the reads, which the other suites compare too.
   if (!hasModules) return suites("vm/guest/shared-folder");
   if (tier !== "auto") return suites("kernel/reads");
-  if (whole) return `${ALL_SUITES} ${DIRECT_RECLAIM}`;
+  if (whole) return `${ALL_SUITES} ${OWN_MACHINE}`;
   const largeFolios = inOrder.compare(series, "6.16") < 0 ? [] : [LARGE_FOLIOS];
-  return [TRUTH_SUITES, ...largeFolios, DIRECT_RECLAIM].join(" ");
+  return [TRUTH_SUITES, ...largeFolios, OWN_MACHINE].join(" ");
 }
 
 /** Whether all suites run in this boot: on the newest kernel, as it is built. */
