@@ -8,8 +8,6 @@ import { openTestedKernel, watched } from "../support/kernel.js";
 import { readerBinary, residentPages, startReader, type Reader } from "../support/reader.js";
 import { SILENT } from "../support/silent-log.js";
 
-const FILE_BYTES = 1 << 20;
-const FILE_PAGES = FILE_BYTES / 4096;
 const READS = 64;
 
 const SEGMENT = "measure/data/g1/seg-20261124";
@@ -100,14 +98,16 @@ describe("components of the target's files", function () {
     execFileSync("cat", [file], { stdio: ["ignore", "ignore", "inherit"] });
     const watched = watch();
     await readFile(watched, other);
+    // Others may have evicted some.
+    const pages = residentPages(file);
     unlinkSync(file);
-    expect(byComponent(watched, "pages_evicted_truncate")).to.deep.equal({ "measure g1 data": FILE_PAGES });
+    expect(pages).to.be.greaterThan(0);
+    expect(byComponent(watched, "pages_evicted_truncate")).to.deep.equal({ "measure g1 data": pages });
   });
 
   it("have the program itself apart, whose code memory pressure takes like any other page", async () => {
     const program = `${root}/program`;
     copyFileSync(readerBinary(), program);
-    const pages = residentPages(program);
     const child = spawn(program, ["/dev/null", "hold", "1", "1", "1"], {
       stdio: ["pipe", "ignore", "inherit"],
     });
@@ -115,7 +115,9 @@ describe("components of the target's files", function () {
     kernel.follow();
     child.kill();
     await once(child, "exit");
+    const pages = residentPages(program);
     unlinkSync(program);
+    expect(pages).to.be.greaterThan(0);
     expect(byComponent(kernel, "pages_evicted_truncate")).to.deep.equal({
       "program n/a n/a": pages,
     });

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import type { Kernel } from "../../src/kernel/kernel.js";
-import { openTestedKernel, watched } from "../support/kernel.js";
+import { evictedByOthers, openTestedKernel, watched } from "../support/kernel.js";
 import { makeFile, startReader } from "../support/reader.js";
 import { collectRows, type Rows } from "../support/rows.js";
 import { SILENT } from "../support/silent-log.js";
@@ -74,6 +74,17 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
     kernel = undefined;
   });
 
+  /** Counters of all components, since the kernel side was opened. */
+  function countsOf(opened: Kernel): Record<string, number> {
+    const { names } = opened.layout;
+    const sums: Record<string, number> = {};
+    opened.read().counters.forEach((value, i) => {
+      const name = names[i % names.length] ?? "";
+      sums[name] = (sums[name] ?? 0) + Number(value);
+    });
+    return sums;
+  }
+
   it("is what the kernel says of the cgroup, and evicts exactly what its reclaim freed", async () => {
     const file = makeFile(FILE_BYTES);
     const cgroup = limitedCgroup();
@@ -81,6 +92,7 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
     let rows: Rows;
     let waitedUs: number;
     let elapsedUs: number;
+    let byOthers: number;
     let charges: number | undefined;
     let own: CgroupNumbers | undefined;
     try {
@@ -94,6 +106,7 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
       await reader.run();
       rows = take();
       elapsedUs = (performance.now() - begin) * 1000;
+      byOthers = evictedByOthers(countsOf(kernel));
       charges = cgroup.failedCharges();
       const after = cgroup.numbers();
       own = before &&
@@ -117,7 +130,8 @@ describe("memory pressure on a target at the limit of its cgroup", function () {
     expect(target["memcg_reclaims"]).to.be.greaterThan(0);
     expect(target).to.include({ direct_reclaims: 0, direct_reclaim_tasks: 0 });
     expect(evicted).to.be.greaterThan((FILE_BYTES - LIMIT_BYTES) / 4096);
-    expect(evicted).to.equal(pages_reclaimed);
+    // On a machine with a memory reclaimer of its own (kdamond) some of them are not the target's reclaim.
+    expect(evicted - byOthers).to.equal(pages_reclaimed);
     expect(pages_scanned).to.be.at.least(pages_reclaimed);
     expect(target["reclaim_efficiency_percent"]).to.equal(
       Math.round((pages_reclaimed / pages_scanned) * 100_000) / 1000,
