@@ -238,7 +238,8 @@ struct control {
 	unsigned int timing;
 	/* Where on its stack a thread's user registers are; 0: not known yet. */
 	unsigned int regs_offset;
-	unsigned int also_reserved;
+	/* Raised with every execve, and when a target ends: user space looks again. */
+	unsigned int process_changes;
 	unsigned int device[DEVICES_MAX];
 	struct exec_entry exec[EXEC_ENTRIES_MAX];
 	/* By PLACE_OF(tgid): 1 + the only slot that such a process may have, PLACE_SHARED where it

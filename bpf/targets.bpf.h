@@ -145,6 +145,7 @@ int on_exec(u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
 
+	__sync_fetch_and_add(&control.process_changes, 1);
 	/* Past the deadline too: slots must be right when somebody reads again. */
 	if (!control.exec_count || !generation_counts() || slot_identity(task->tgid))
 		return 0;
@@ -184,6 +185,7 @@ int on_exit(u64 *ctx)
 		if (SLOT_TGID(control.slot[i]) == tgid)
 			control.slot[i] = 0;
 	}
+	__sync_fetch_and_add(&control.process_changes, 1);
 	return 0;
 }
 

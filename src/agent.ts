@@ -103,14 +103,16 @@ export function runAgent(options: AgentOptions): Agent {
     untilFirstMs: (intervalMs) =>
       options.sink === "banyandb" ? untilTickMs(config.node.id, intervalMs, Date.now()) : intervalMs,
     tick: measuring.tick,
-    follow,
+    follow: () => {
+      follow("followChanges");
+    },
   });
-  follow();
+  follow("follow");
 
-  function follow(): void {
+  function follow(how: "follow" | "followChanges"): void {
     if (kernel instanceof KernelError) return;
     try {
-      kernel.follow();
+      kernel[how]();
     } catch (error) {
       const { code, message } = KernelError.from(error, "follow", "the target");
       log.throttled(`follow ${code}`, "the target's processes cannot be listed", { code, reason: message });

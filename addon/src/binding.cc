@@ -61,6 +61,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
     return DefineClass(env, "Probe",
                        {
                            InstanceAccessor<&Probe::Programs>("programs"),
+                           InstanceAccessor<&Probe::ProcessChanges>("processChanges"),
                            InstanceMethod<&Probe::Tasks>("tasks"),
                            InstanceMethod<&Probe::SetTargets>("setTargets"),
                            InstanceMethod<&Probe::SetExecEntries>("setExecEntries"),
@@ -131,6 +132,10 @@ class Probe : public Napi::ObjectWrap<Probe> {
       if (program.error) object.Set("error", ToJs(env, *program.error));
       return object;
     });
+  }
+
+  Napi::Value ProcessChanges(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), Opened(info).ProcessChanges());
   }
 
   Napi::Value Tasks(const Napi::CallbackInfo& info) {

@@ -389,6 +389,10 @@ std::vector<task_record> PageCacheProbe::Tasks() {
   }
 }
 
+uint32_t PageCacheProbe::ProcessChanges() const {
+  return __atomic_load_n(&ControlOf(control_)->process_changes, __ATOMIC_ACQUIRE);
+}
+
 bool PageCacheProbe::IsCountedSinceExec(uint32_t tgid) const {
   return HoldsSlotSinceExec(ControlOf(control_), tgid);
 }

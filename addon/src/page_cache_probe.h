@@ -80,6 +80,9 @@ class PageCacheProbe {
   // attached.
   std::vector<task_record> Tasks();
 
+  // Grows with every execve, and with every end of a target.
+  uint32_t ProcessChanges() const;
+
   // Whether a process is counted from its execve on.
   bool IsCountedSinceExec(uint32_t tgid) const;
 

@@ -141,6 +141,8 @@ export interface ExecEntry {
 
 export interface NativeProbe {
   readonly programs: readonly NativeProgram[];
+  /** Grows with every execve that program on_exec sees, and with every end of a target that on_exit sees. */
+  readonly processChanges: number;
   tasks(): Task[];
   /**
    * Replaces the counted processes; at most `targetsMax`. Those that a program has taken at their execve since

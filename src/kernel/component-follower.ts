@@ -9,7 +9,13 @@ import {
   type ComponentOwner,
   type ComponentTable,
 } from "./components.js";
-import { programFiles, scanDirectories, seedFiles, type FoundDirectory } from "./component-scan.js";
+import {
+  directoriesState,
+  programFiles,
+  scanDirectories,
+  seedFiles,
+  type FoundDirectory,
+} from "./component-scan.js";
 import { processNames } from "./proc-files.js";
 import type { IdentifiedTarget } from "./exec-entries.js";
 
@@ -23,6 +29,8 @@ export interface ComponentFollower extends Pick<
 
 /** A new group is in the right catalog at once, and in its own component after this. */
 const SCAN_MS = 5000;
+/** For what the times of directories do not tell, as a volume that is mounted on one of them. */
+const WHOLE_SCAN_MS = 60_000;
 
 /** A directory, and through whose eyes it was found. */
 interface Found {
@@ -50,7 +58,9 @@ export function followComponents(
   const seeded = new Set<string>();
   let known = "";
   let scannedMs = -Infinity;
+  let wholeScanMs = -Infinity;
   let scannedFor = "";
+  let scannedState: string | undefined;
   native.setNames(kernelNames());
 
   return {
@@ -58,9 +68,14 @@ export function followComponents(
       const who = targets.map(({ task, identity }) => `${task.tgid} ${task.startTimeNs} ${identity}`).join();
       const nowMs = performance.now();
       if (targets.length === 0 || (who === scannedFor && nowMs - scannedMs < SCAN_MS)) return;
-      if (who !== scannedFor) targets.forEach(seedProgram);
       scannedMs = nowMs;
+      const state = stateOf(targets);
+      const isKnown = who === scannedFor && state !== undefined && state === scannedState;
+      if (isKnown && nowMs - wholeScanMs < WHOLE_SCAN_MS) return;
+      if (who !== scannedFor) targets.forEach(seedProgram);
+      wholeScanMs = nowMs;
       scannedFor = who;
+      scannedState = state;
       const found = ownedOnce(
         targets.flatMap(({ task, identity }) =>
           scanDirectories(task.pid, processNames(task).commandLine).map((directory): Found => ({
@@ -117,6 +132,12 @@ export function followComponents(
 
 function keyOf({ dev, ino }: FoundDirectory): string {
   return `${dev}:${ino}`;
+}
+
+/** As `directoriesState`, of all of them. */
+function stateOf(targets: readonly IdentifiedTarget[]): string | undefined {
+  const states = targets.map(({ task }) => directoriesState(task.pid, processNames(task).commandLine));
+  return states.includes(undefined) ? undefined : states.join();
 }
 
 /** A directory of several targets, as where two run with BanyanDB's default root, stays that of the first. */

@@ -1,5 +1,5 @@
 /** Finds the target's directories and files on disk, through its own root: no shared volume is needed. */
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import type { KernelDirectory, NativeProbe } from "./addon.js";
 import { catalogDirectories, catalogRoots, kindOf, type ComponentDirectory } from "./components.js";
 import {
@@ -29,6 +29,37 @@ export function scanDirectories(pid: number, commandLine: readonly string[]): Fo
       layout.groups === undefined ? [] : folderNames(`/proc/${pid}/root${path}/${layout.groups}`);
     return catalogDirectories(layout, path, groups).flatMap((directory) => locate(pid, directory, mounts));
   });
+}
+
+/** statfs(2), OVERLAYFS_SUPER_MAGIC. */
+const OVERLAYFS = 0x794c7630;
+/** Times of files are no finer than a tick of the kernel's clock: a younger one may hide a second change. */
+const SETTLED_MS = 1000;
+
+/**
+ * A text that changes when a directory of the process is made, renamed or removed, and costs much less than a scan.
+ * Undefined where that cannot be told: on overlayfs, whose layers change apart, and when one has changed just now.
+ */
+export function directoriesState(pid: number, commandLine: readonly string[]): string | undefined {
+  const states = catalogRoots(commandLine, linkOrRoot(`/proc/${pid}/cwd`)).flatMap(({ layout, path }) => {
+    const root = `/proc/${pid}/root${path}`;
+    return [
+      directoryState(root),
+      layout.groups === undefined ? "" : directoryState(`${root}/${layout.groups}`),
+    ];
+  });
+  return states.includes(undefined) ? undefined : states.join(" ");
+}
+
+function directoryState(path: string): string | undefined {
+  try {
+    const { dev, ino, mtimeNs } = statSync(path, { bigint: true });
+    const isSettled = Date.now() - Number(mtimeNs / 1_000_000n) >= SETTLED_MS;
+    return isSettled && statfsSync(path).type !== OVERLAYFS ? `${dev}:${ino}:${mtimeNs}` : undefined;
+  } catch {
+    // Not there, or no longer: the process may end between the two calls.
+    return "absent";
+  }
 }
 
 function locate(pid: number, directory: ComponentDirectory, mounts: readonly Mount[]): FoundDirectory[] {

@@ -65,6 +65,8 @@ export interface CountedKernel {
 export interface Kernel extends CountedKernel {
   /** Looks for the targets' processes and directories again. */
   follow(): void;
+  /** The same where one executed or ended since, and now and then anyway; else only what must be done each second. */
+  followChanges(): void;
   status(): KernelStatus;
   /** What must be known again where the counters are pinned; undefined where they are not. */
   memory(): KernelMemory | undefined;

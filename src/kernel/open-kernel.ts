@@ -15,6 +15,7 @@ import type { KernelMemory, MapNames } from "./kernel-memory.js";
 import { sampleOwnCost } from "./own-cost.js";
 import type { PressureFiles } from "./pressure-files.js";
 import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
+import { watchChanges } from "./process-changes.js";
 import { followProcesses } from "./process-follower.js";
 import { timeReads } from "./latency.js";
 import { openProcfs } from "./procfs-kernel.js";
@@ -44,6 +45,9 @@ export interface KernelOptions {
   readonly kernel: Pick<KernelConfig, "tier" | "latency" | "syscallPrograms">;
   readonly pinned?: PinnedKernel | undefined;
 }
+
+/** Programs that see who executes, and which target ends. */
+const CHANGE_PROGRAMS = ["on_exec", "on_exit"];
 
 /** The list of processes is of this process alone. */
 const TASK_ITERATOR = "iter/task";
@@ -222,6 +226,20 @@ function attachedKernel(
     if (pinned) native.keepAlive(BigInt(pinned.orphanTimeoutMs) * 1_000_000n);
   }
 
+  const tellsChanges = CHANGE_PROGRAMS.every((name) => attached.has(name));
+  const changes = watchChanges(() => (tellsChanges ? native.processChanges : undefined));
+
+  function follow(): void {
+    // Those that count already must not stop, whatever fails below.
+    if (remembered !== "") keepAlive();
+    for (const { task, identity } of processes.follow()) storage[identity]?.add(task);
+    components.follow(processes.targets());
+    remember();
+    // Nothing counts before what it means is saved.
+    keepAlive();
+    preferLossless();
+  }
+
   return {
     layout: { names: addon.counterNames, components: addon.componentsMax },
     available: availableCounters(attached),
@@ -272,15 +290,15 @@ function attachedKernel(
       ownCost.nextInterval();
       latency.nextInterval();
     },
-    follow() {
-      // Those that count already must not stop, whatever fails below.
-      if (remembered !== "") keepAlive();
-      for (const { task, identity } of processes.follow()) storage[identity]?.add(task);
-      components.follow(processes.targets());
-      remember();
-      // Nothing counts before what it means is saved.
+    follow,
+    followChanges() {
+      if (changes.isDue(performance.now())) {
+        follow();
+        changes.looked();
+        return;
+      }
       keepAlive();
-      preferLossless();
+      components.follow(processes.targets());
     },
     status: () => ({
       tier: choice.tier,

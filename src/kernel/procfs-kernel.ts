@@ -32,6 +32,9 @@ export function openProcfs(watched: readonly WatchedTarget[], log: Log): Kernel 
   };
   const processes = followProcesses(source, watched, log);
   const storage = Array.from({ length: IDENTITIES_MAX }, () => trackStorage(storageBytesOf, false));
+  function follow(): void {
+    for (const { task, identity } of processes.follow()) storage[identity]?.add(task);
+  }
   return {
     layout: { names: [], components: 0 },
     available: new Set(["storage_read_bytes", "storage_write_bytes"]),
@@ -51,9 +54,9 @@ export function openProcfs(watched: readonly WatchedTarget[], log: Log): Kernel 
     }),
     endInterval: () => undefined,
     nextInterval: () => undefined,
-    follow() {
-      for (const { task, identity } of processes.follow()) storage[identity]?.add(task);
-    },
+    follow,
+    // Nothing tells of an execve here.
+    followChanges: follow,
     status: () => ({
       tier: "procfs",
       probes: [PROBE],

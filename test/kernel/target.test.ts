@@ -1,3 +1,5 @@
+import { copyFileSync, unlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { expect } from "chai";
 import type { TargetConfig } from "../../src/config/config.js";
 import type { Kernel } from "../../src/kernel/kernel.js";
@@ -5,7 +7,17 @@ import type { Log } from "../../src/model/log.js";
 import { openTestedKernel, watched } from "../support/kernel.js";
 import { makeFile, readerBinary, startReader, type ReaderOptions } from "../support/reader.js";
 
-const OPTIONS: ReaderOptions = { pattern: "random", bytes: 4096, ops: 500 };
+/** No directories of a BanyanDB: the default is /tmp, where those of another one may be. */
+const NO_DIRECTORIES = ["measure", "stream", "trace", "property", "schema-server"].map(
+  (kind) => `--${kind}-root-path=/nonexistent`,
+);
+const OPTIONS: ReaderOptions = {
+  pattern: "random",
+  bytes: 4096,
+  ops: 500,
+  call: "pread",
+  flags: NO_DIRECTORIES,
+};
 
 /** A log that keeps its messages. */
 function recordingLog(): { log: Log; messages: string[] } {
@@ -23,15 +35,19 @@ describe("target", function () {
   this.timeout(300_000);
   let file: ReturnType<typeof makeFile>;
   let kernel: Kernel | undefined;
+  /** A reader by whose name nobody else's is known. */
+  const program = `/var/tmp/reader-${process.pid}`;
 
   before(() => {
     file = makeFile(16 << 20);
+    copyFileSync(readerBinary(), program);
   });
   afterEach(() => {
     kernel?.close();
   });
   after(() => {
     file.remove();
+    unlinkSync(program);
   });
 
   function watching(target: Partial<TargetConfig>): { kernel: Kernel; messages: string[] } {
@@ -42,6 +58,21 @@ describe("target", function () {
 
   const readsOf = (from: Kernel) => Number(from.read().counters[from.layout.names.indexOf("reads")]);
   const storageOf = (from: Kernel) => from.read().identities[0]?.storage.read ?? 0n;
+
+  it("is looked for again where a process executed or ended", async () => {
+    const opened = watching({ command: `${readerBinary()} ${file.path}` });
+    const look = () => {
+      opened.kernel.followChanges();
+      return opened.kernel.status().targets.map(({ pid }) => pid);
+    };
+    // What follows a change, and then none for ten seconds but for one.
+    for (let i = 0; i < 3; i++) expect(look()).to.deep.equal([]);
+    const reader = await startReader(file.path, OPTIONS);
+    expect(look()).to.deep.equal([reader.pid]);
+    for (let i = 0; i < 3; i++) expect(look()).to.deep.equal([reader.pid]);
+    await reader.end();
+    expect(look()).to.deep.equal([]);
+  });
 
   it("is waited for, and each of its lives adds to the counts", async () => {
     const opened = watching({ command: `${readerBinary()} ${file.path}` });
@@ -69,12 +100,12 @@ describe("target", function () {
   });
 
   it("is counted from its execve on where it is known by name, though nobody looks for it meanwhile", async () => {
-    const opened = watching({ name: "reader" });
+    const opened = watching({ name: basename(program) });
     opened.kernel.follow();
     const counts: number[] = [];
     for (let life = 0; life < 3; life++) {
       const before = readsOf(opened.kernel);
-      const reader = await startReader(file.path, OPTIONS);
+      const reader = await startReader(file.path, OPTIONS, { program });
       await reader.run();
       await reader.end();
       counts.push(readsOf(opened.kernel) - before);
@@ -87,16 +118,16 @@ describe("target", function () {
 
   /** Storage bytes of two lives, one of which nobody saw: as counted, and as the processes have them of their reads. */
   async function storageOfTwoLives(): Promise<{ counted: number; truth: number }> {
-    const opened = watching({ name: "reader" });
+    const opened = watching({ name: basename(program) });
     opened.kernel.follow();
     const before = storageOf(opened.kernel);
-    const reader = await startReader(file.path, OPTIONS);
+    const reader = await startReader(file.path, OPTIONS, { program });
     opened.kernel.follow();
     const truth = await reader.run();
     const seen = storageOf(opened.kernel) - before;
     await reader.end();
     expect(storageOf(opened.kernel) - before).to.equal(seen);
-    const unseen = await startReader(file.path, OPTIONS);
+    const unseen = await startReader(file.path, OPTIONS, { program });
     const truthUnseen = await unseen.run();
     await unseen.end();
     const counted = Number(storageOf(opened.kernel) - before);

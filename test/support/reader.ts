@@ -128,10 +128,13 @@ export interface ReaderPlace {
   readonly cgroup?: string;
   /** Name of its host, in a namespace of its own. */
   readonly hostName?: string;
+  /** A copy of `readerBinary()` to run in its place, by whose name nobody else's reader is known. */
+  readonly program?: string;
 }
 
 /** What to run before the reader, in the same process. */
-function preludeOf({ cgroup, hostName }: ReaderPlace): string[] {
+function preludeOf({ cgroup, hostName, program }: ReaderPlace): string[] {
+  if (program !== undefined) return ["sh", "-c", 'shift && exec "$0" "$@"', program];
   if (cgroup !== undefined) return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', cgroup];
   if (hostName === undefined) return [];
   const rename = 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"';
