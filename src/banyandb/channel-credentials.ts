@@ -34,8 +34,13 @@ export function channelNames(tls: TlsConfig | undefined): grpc.ChannelOptions {
   return name === undefined ? {} : { "grpc.ssl_target_name_override": name, "grpc.default_authority": name };
 }
 
-/** null: those of Node, where the system has none. */
+/**
+ * null: those of Node, where the system has none. SSL_CERT_FILE names another file, as for OpenSSL and Go; one that is
+ * not there has no authorities.
+ */
 function systemAuthorities(): Buffer | null {
+  const named = process.env["SSL_CERT_FILE"] ?? "";
+  if (named !== "") return existsSync(named) ? readFileSync(named) : Buffer.alloc(0);
   const file = SYSTEM_CA_FILES.find((path) => existsSync(path));
   return file === undefined ? null : readFileSync(file);
 }
