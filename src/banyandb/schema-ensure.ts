@@ -141,7 +141,15 @@ async function ensureMeasure(
   if (diff.kind === "conflict") return [...diff.lines];
   await call(request, MeasureRegistryService.method.update, { measure: diff.union });
   changes.push(...diff.lines.map((line) => `${line}: added`));
-  return required(await getMeasure(request, spec.name), "measure", spec.name);
+  const updated = required(await getMeasure(request, spec.name), "measure", spec.name);
+  // Of two that add at once the later one may have undone what the other has added, without knowing it.
+  if (diffMeasure(wanted, updated).kind === "equal") return updated;
+  throw new BanyanError({
+    code: "ABORTED",
+    operation: "update",
+    object: `measure ${spec.name}`,
+    detail: "it was changed by another writer meanwhile",
+  });
 }
 
 async function getGroup(request: SchemaRequest): Promise<Group | undefined> {

@@ -11,9 +11,12 @@ import { MetadataSchema } from "../../src/gen/banyandb/common/v1/common_pb.js";
 import { MeasureRegistryService, type Measure } from "../../src/gen/banyandb/database/v1/database_pb.js";
 import { GroupRegistryService } from "../../src/gen/banyandb/database/v1/database_pb.js";
 import { startBanyandbServer, type BanyandbServer } from "../support/banyandb-server.js";
+import { present } from "../support/present.js";
 import { CACHE, IDENTITY, PART, SCHEMA } from "../support/ticks.js";
 
 const CALL = { deadlineMs: 5000 };
+/** CACHE before its last two fields. */
+const OLDER = { ...CACHE, fields: CACHE.fields.slice(0, 2) };
 
 describe("schema", function () {
   this.timeout(60_000);
@@ -87,8 +90,7 @@ describe("schema", function () {
   });
 
   it("adds missing fields behind those that are there, with a new revision", async () => {
-    const older = { ...SCHEMA, measures: [{ ...CACHE, fields: CACHE.fields.slice(0, 2) }] };
-    await ensureSchema({ ...request, schema: older }, IDENTITY);
+    await ensureSchema({ ...request, schema: { ...SCHEMA, measures: [OLDER] } }, IDENTITY);
     const before = (await measureOf("cache")).metadata?.modRevision ?? 0n;
     expect(await compareSchema({ ...request, schema: { ...SCHEMA, measures: [CACHE] } })).to.deep.equal({
       state: "additive",
@@ -119,6 +121,41 @@ describe("schema", function () {
   it("lets several writers begin at once", async () => {
     const all = await Promise.all(Array.from({ length: 5 }, () => ensureSchema(request, IDENTITY)));
     expect(all.map(({ state }) => state)).to.deep.equal(Array(5).fill("ready"));
+  });
+
+  it("does not take an addition for granted that another writer undoes at once", async () => {
+    await ensureSchema({ ...request, schema: { ...SCHEMA, measures: [OLDER] } }, IDENTITY);
+    const measure = await measureOf("cache");
+    const theirs = {
+      ...measure,
+      fields: [...measure.fields, { ...present(measure.fields[0]), name: "theirs" }],
+    };
+    const undoes: boolean[] = [];
+    const undoing: Transport = {
+      ...transport,
+      async call(method, message, options) {
+        const response = await transport.call(method, message, options);
+        if (method.name === MeasureRegistryService.method.update.name)
+          undoes.push(
+            await transport.call(MeasureRegistryService.method.update, { measure: theirs }, CALL).then(
+              () => true,
+              // 0.9 refuses an update that takes fields away, so there it cannot happen.
+              () => false,
+            ),
+          );
+        return response;
+      },
+    };
+    const outcome = await ensureSchema({ ...request, transport: undoing }, IDENTITY).then(
+      () => "taken",
+      (error: unknown) => String(error),
+    );
+    const undone = server.version !== "0.9";
+    expect(undoes).to.deep.equal([undone]);
+    expect(outcome).to.contain(undone ? "it was changed by another writer meanwhile" : "taken");
+    expect((await ensureSchema(request, IDENTITY)).state).to.equal("ready");
+    const names = (await measureOf("cache")).fields.map(({ name }) => name);
+    expect(names).to.have.members([...CACHE.fields.map(({ name }) => name), ...(undone ? ["theirs"] : [])]);
   });
 
   it("tells the version of the server", async () => {
