@@ -5,6 +5,8 @@ import { join } from "node:path";
 export interface MemoryCgroup {
   readonly procsFile: string;
   pids(): number[];
+  /** Processes that the kernel has killed because the limit left no room for them. */
+  oomKills(): number;
   /** Only when no process is in it any more. */
   remove(): void;
 }
@@ -21,6 +23,10 @@ export function makeMemoryCgroup(name: string, limitMb: number): MemoryCgroup {
   return {
     procsFile,
     pids: () => readFileSync(procsFile, "utf8").trim().split("\n").filter(Boolean).map(Number),
+    oomKills: () => {
+      const events = readFileSync(join(folder, isV1 ? "memory.oom_control" : "memory.events"), "utf8");
+      return Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0);
+    },
     remove: () => {
       rmdirSync(folder);
     },

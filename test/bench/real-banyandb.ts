@@ -15,9 +15,9 @@ import { readSchema } from "../../src/config/schema-files.js";
 import { startBanyandbServer } from "../support/banyandb-server.js";
 import { startSidecar, type Running } from "../support/sidecar.js";
 import { startLoad } from "./banyandb-load.js";
-import { makeMemoryCgroup } from "./memory-cgroup.js";
+import { makeMemoryCgroup, type MemoryCgroup } from "./memory-cgroup.js";
 import { traceEvents, type Trace } from "../support/kernel-trace.js";
-import { makeDisk } from "../support/own-disk.js";
+import { makeDisk, type OwnDisk } from "../support/own-disk.js";
 
 const PAGE_BYTES = 4096;
 /** Of the block layer (include/linux/blk_types.h). */
@@ -189,7 +189,8 @@ interface Observed {
 /** Done in reverse order at the end, whatever happened. */
 type CleanUp = (() => unknown)[];
 
-async function observe(cleanUp: CleanUp): Promise<Observed> {
+/** Undefined where the kernel has killed the server for want of memory; that is said then. */
+async function observe(cleanUp: CleanUp): Promise<Observed | undefined> {
   const disk = makeDisk(DISK_MB);
   cleanUp.push(() => {
     disk.remove();
@@ -203,6 +204,20 @@ async function observe(cleanUp: CleanUp): Promise<Observed> {
     rmSync(LOG, { force: true });
   });
   wrapServer(join(disk.path, "bin"), cgroup.procsFile);
+  try {
+    return await observeServer(cleanUp, disk, cgroup);
+  } catch (error) {
+    if (cgroup.oomKills() === 0) throw error;
+    console.error(
+      `The kernel killed BanyanDB because ${limitMb} MB were not enough for it under this load. ` +
+        "That says nothing about the sidecar: try again with a higher --limit-mb, or fewer --minutes.",
+    );
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
+async function observeServer(cleanUp: CleanUp, disk: OwnDisk, cgroup: MemoryCgroup): Promise<Observed> {
   const server = await startBanyandbServer();
   cleanUp.push(() => server.close());
   if (server.kind !== "banyand") throw new Error("bench:banyandb needs a banyand in PATH");
@@ -226,7 +241,7 @@ async function observe(cleanUp: CleanUp): Promise<Observed> {
   cleanUp.push(() => {
     sidecar.signal("SIGKILL");
   });
-  await runLoad(server.address);
+  await runLoad(server.address, () => cgroup.pids().length > 0);
   const { readBytes, during, uncertainAtEnd } = await whileStopped(pid, async () => {
     await trace.settle();
     const during = growth(traced, before);
@@ -274,10 +289,14 @@ function watchServer(pid: number, address: string): Running {
   ]);
 }
 
-async function runLoad(address: string): Promise<void> {
+async function runLoad(address: string, isServed: () => boolean): Promise<void> {
   const load = await startLoad(address);
   for (let minute = 1; minute <= minutes; minute++) {
-    await sleep(60_000);
+    for (let second = 0; second < 60 && isServed(); second++) await sleep(1000);
+    if (!isServed()) {
+      await load.stop();
+      throw new Error("the server has ended under the load");
+    }
     const [rows, queries, failures] = [load.rows(), load.queries(), load.failures()];
     console.log(`${minute} min: ${rows} rows written, ${queries} queries, ${failures} failures`);
   }
@@ -359,7 +378,8 @@ function report({ stored, readBytes, traced, uncertainPages, lostRecords }: Obse
 
 const cleanUp: CleanUp = [];
 try {
-  report(await observe(cleanUp));
+  const observed = await observe(cleanUp);
+  if (observed) report(observed);
 } finally {
   for (const undo of cleanUp.reverse()) await undo();
 }

@@ -54,6 +54,8 @@ interface World {
   readonly group: string;
   readonly file: string;
   readonly beganMs: number;
+  /** Sidecars that have not ended. */
+  readonly alive: Set<Running>;
   /** Processes that a sidecar has found, and which are counted from then on. */
   readonly found: Set<number>;
 }
@@ -71,13 +73,16 @@ export async function runKills({ kills, seed, progress = () => undefined }: Kill
     group: `kills_${process.pid}_${groups++}`,
     file: file.path,
     beganMs: Date.now() - 60_000,
+    alive: new Set(),
     found: new Set(),
   };
   const direct = openTransport({ endpoints: [server.address], username: undefined, password: undefined });
+  const state = { done: false };
+  let breaking = Promise.resolve();
+  let work: Work | undefined;
   try {
-    const state = { done: false };
-    const breaking = breakTheWay(world, () => state.done);
-    const work = await startWork(world);
+    breaking = breakTheWay(world, () => state.done);
+    work = await startWork(world);
     for (let i = 1; i <= kills; i++) {
       await liveAndDie(world);
       progress(i);
@@ -88,6 +93,13 @@ export async function runKills({ kills, seed, progress = () => undefined }: Kill
     const truth = await work.end();
     return await compare(world, direct, truth);
   } finally {
+    // Where something threw these still run.
+    state.done = true;
+    const ending = [...world.alive].map((sidecar) => {
+      sidecar.signal("SIGKILL");
+      return sidecar.ended;
+    });
+    await Promise.allSettled([...ending, breaking, work?.end()]);
     direct.close();
     await world.proxy.close();
     execFileSync("rm", ["-rf", world.pinPath]);
@@ -97,7 +109,7 @@ export async function runKills({ kills, seed, progress = () => undefined }: Kill
   }
 }
 
-function start({ proxy, pinPath, group, file }: World): Running {
+function start({ proxy, pinPath, group, file, alive }: World): Running {
   const settings = {
     interval: `${INTERVAL_MS}ms`,
     "node.id": NODE_ID,
@@ -107,10 +119,13 @@ function start({ proxy, pinPath, group, file }: World): Running {
     "banyandb.group": group,
     "http.listen": "off",
   };
-  return startSidecar([
+  const sidecar = startSidecar([
     "run",
     ...Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]),
   ]);
+  alive.add(sidecar);
+  void sidecar.ended.finally(() => alive.delete(sidecar));
+  return sidecar;
 }
 
 /** One life of the sidecar, which may end before it has begun to measure. */
