@@ -1,29 +1,38 @@
 /** What is sent next. Pure. */
 import { isDue, type Entry, type Place } from "./queue-entry.js";
 
+/** Who goes first where nothing has to go again. */
+export type Turn = "fresh" | "backlog";
+
 export interface SendingOrder {
   readonly entries: readonly Entry[];
+  readonly kind: Turn | "again";
   /** Whether these have to keep the pace of the backlog. */
   readonly paced: boolean;
 }
 
+export interface Priorities {
+  /** What nobody took, or what is begun. */
+  readonly again: readonly Entry[];
+  readonly turn: Turn;
+  /** Time runs out. */
+  readonly draining: boolean;
+}
+
 /**
- * What nobody took goes again as it was (`repeated`). Else the newest tick goes first, so that what people look at is
- * fresh, and then the backlog from its oldest. When time runs out (`draining`) it is the newest first throughout.
+ * What nobody took goes again as it was. Else the newest tick goes first, so that what people look at is fresh, and then
+ * the backlog from its oldest. When time runs out it is the newest first throughout.
  */
-export function sendingOrder(
-  entries: readonly Entry[],
-  repeated: readonly Entry[],
-  draining: boolean,
-): SendingOrder {
-  const again = repeated.filter(isDue);
-  if (again.length > 0) return { entries: again, paced: false };
+export function sendingOrder(entries: readonly Entry[], { again, turn, draining }: Priorities): SendingOrder {
+  const repeated = again.filter(isDue);
+  if (repeated.length > 0) return { entries: repeated, kind: "again", paced: false };
   const newest = entries.at(-1);
-  if (!draining && newest && !newest.attempted) return { entries: [newest], paced: false };
   const due = entries.filter(isDue);
+  if (!draining && newest && !newest.attempted && (turn === "fresh" || due.length === 1))
+    return { entries: [newest], kind: "fresh", paced: false };
   if (draining) due.reverse();
   // What was refused before must not be tried without a pause, however little time there is.
-  return { entries: due, paced: !draining || due[0]?.attempted !== false };
+  return { entries: due, kind: "backlog", paced: !draining || due[0]?.attempted !== false };
 }
 
 export interface BatchBounds {

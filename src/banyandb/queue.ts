@@ -112,6 +112,7 @@ interface Flight {
   readonly entries: readonly Entry[];
   /** Of these, those that have points due besides. */
   readonly cut: readonly Entry[];
+  readonly kind: SendingOrder["kind"];
   readonly epoch: number;
   readonly beganMs: number;
 }
@@ -141,7 +142,8 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
     store.makeRoom(limits.maxBytes);
   };
 
-  const order = (): SendingOrder => sendingOrder(entries, tries.first(), draining);
+  const order = (): SendingOrder =>
+    sendingOrder(entries, { again: tries.first(), turn: tries.turn(), draining });
 
   const fill = (from: readonly Entry[]): readonly Place[] =>
     fillBatch(from, {
@@ -159,7 +161,7 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
     return proofAtMs === undefined ? undefined : Math.max(pacedMs, proofAtMs);
   };
 
-  const takeOff = (places: readonly Place[], nowMs: number): Batch => {
+  const takeOff = (places: readonly Place[], kind: SendingOrder["kind"], nowMs: number): Batch => {
     const taken = entriesOf(places);
     journal?.begin(taken.map(({ tick }) => tick));
     for (const place of places) {
@@ -172,7 +174,7 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
     const batch = {
       points: places.map(({ entry, index }) => ({ tick: entry.tick, sample: sampleAt(entry, index) })),
     };
-    flight = { batch, places, entries: taken, cut: taken.filter(isDue), epoch, beganMs: nowMs };
+    flight = { batch, places, entries: taken, cut: taken.filter(isDue), kind, epoch, beganMs: nowMs };
     return batch;
   };
 
@@ -238,7 +240,7 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
       const next = order();
       if (next.paced || draining) lastPacedMs = nowMs;
       const places = admission.admit(fill(next.entries), fill);
-      return places.length === 0 ? undefined : takeOff(places, nowMs);
+      return places.length === 0 ? undefined : takeOff(places, next.kind, nowMs);
     },
     settle(batch, outcomes, answer, nowMs) {
       const landing = flight;
@@ -255,7 +257,7 @@ export function createTickQueue(initial: QueueLimits, journal?: TickJournal): Ti
         if (outcome.kind !== "written") land(place, outcome, landing, nowMs);
       size.ended(landing.places.length, answer, nowMs - landing.beganMs);
       const taken = outcomes.some(({ kind }) => kind === "written" || kind === "rejected");
-      tries.ended(landing, answer, taken);
+      tries.ended(landing, answer, { taken, newerCame: entries.at(-1)?.attempted === false });
       // Only an answer of the same connection proves that the server has lived on, so time alone settles nothing (and
       // after a lost connection nothing is merely written).
       if (answer !== "none") store.forgetAcknowledged(nowMs - limits.windowMs, limits.audit);

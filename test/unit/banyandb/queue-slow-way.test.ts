@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { createBatchSize } from "../../../src/banyandb/batch-size.js";
 import type { Outcome } from "../../../src/banyandb/outcome.js";
 import { createTickQueue, type Batch, type TickQueue } from "../../../src/banyandb/queue.js";
+import { tickBytes } from "../../../src/model/tick.js";
 import { present } from "../../support/present.js";
 import { seededRandom, tickAt } from "../../support/ticks.js";
 
@@ -10,9 +11,9 @@ const DEADLINE_MS = 15_000;
 const KEPT: Outcome = { kind: "kept" };
 const WRITTEN: Outcome = { kind: "written" };
 
-function queueOf(batchPoints: number): TickQueue {
+function queueOf(batchPoints: number, maxBytes = 1e7): TickQueue {
   return createTickQueue({
-    maxBytes: 1e7,
+    maxBytes,
     batchPoints,
     batchBytes: 1e7,
     deadlineMs: DEADLINE_MS,
@@ -25,8 +26,12 @@ function queueOf(batchPoints: number): TickQueue {
 
 /** A tick of so many points; its timestamp is that of ten seconds each. */
 function enqueue(queue: TickQueue, number: number, points: number): void {
-  const reads = Object.fromEntries(Array.from({ length: points - 1 }, (_, i) => [`p${i}`, number]));
-  queue.enqueue(tickAt(number * 10_000, { hit: number, missed: 0, reads }));
+  queue.enqueue(tickAt(number * 10_000, { hit: number, missed: 0, reads: readsOf(points, number) }));
+}
+
+/** All but one of the points of a tick. */
+function readsOf(points: number, number: number): Record<string, number> {
+  return Object.fromEntries(Array.from({ length: points - 1 }, (_, i) => [`p${i}`, number]));
 }
 
 function all(batch: Batch, outcome: Outcome): Outcome[] {
@@ -140,6 +145,26 @@ describe("a way too slow for a batch", () => {
     expect(shape(written(queue))).to.deep.equal({ 2: 10 });
   });
 
+  it("that carries less than the ticks have gets some of the backlog too, with every count", () => {
+    const [tickMs, points, capacity] = [10_000, 60, 40];
+    const queue = queueOf(1000, 20 * tickBytes(tickAt(1, { hit: 1, missed: 0, reads: readsOf(points, 1) })));
+    let [nowMs, ticks, widestMs] = [0, 0, 0];
+    while (nowMs < 40_000_000) {
+      while (ticks * tickMs <= nowMs) enqueue(queue, ++ticks, points);
+      const batch = present(queue.next(nowMs));
+      const fits = batch.points.length <= capacity;
+      nowMs += fits ? (DEADLINE_MS * batch.points.length) / capacity : DEADLINE_MS;
+      queue.settle(batch, all(batch, fits ? WRITTEN : KEPT), fits ? "whole" : "none", nowMs);
+      widestMs = Math.max(widestMs, ...batch.points.map(({ tick }) => tick.intervalMs));
+    }
+    const { dropped, coalesced } = queue.counts();
+    expect(dropped).to.equal(0);
+    expect(coalesced).to.be.above(0);
+    // As wide as what comes in the time of a fresh tick and one of the backlog, and no wider with time.
+    expect(widestMs).to.be.below(150_000);
+    expect(nowMs - (queue.oldestUnsentMs() ?? 0)).to.be.below(20 * 150_000);
+  });
+
   for (const seed of [1, 2, 3, 4]) {
     it(`still gets all of a backlog, however little it carries (seed ${seed})`, () => {
       const random = seededRandom(seed);
@@ -152,7 +177,7 @@ describe("a way too slow for a batch", () => {
         enqueue(queue, n, width);
       }
       let [nowMs, vain] = [0, 0];
-      for (let batch = queue.next(nowMs); batch; batch = queue.next(nowMs)) {
+      for (let batch = queue.next(nowMs); batch && vain < 100; batch = queue.next(nowMs)) {
         const fits = batch.points.length <= capacity;
         nowMs += fits ? (DEADLINE_MS * batch.points.length) / capacity : DEADLINE_MS;
         if (!fits) vain++;
