@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What differs between processors: registers, syscall numbers and the size of a page. arm64 is
- * compiled, and was not run.
- */
+/* What differs between processors: registers, syscall numbers and the size of a page. */
 #ifndef ARCH_BPF_H
 #define ARCH_BPF_H
 
@@ -111,9 +108,8 @@ struct pt_regs {
 #define REG_PARAM4  regs[3]
 #define REG_RESULT  regs[0]
 
-/* 12, 14 or 16; user space tells before the programs are loaded. */
-const volatile __u32 page_shift = 12;
-#define PAGE_SHIFT  page_shift
+/* 12, 14 or 16; user space tells before the programs are loaded (settings.bpf.h). */
+#define PAGE_SHIFT  settings.page_shift
 
 /* arch/arm64/include/asm/memory.h, without KASAN: 16 KiB, but no less than a page */
 #define THREAD_SIZE (PAGE_SHIFT > 14 ? 1u << PAGE_SHIFT : 16384)

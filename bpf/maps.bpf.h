@@ -6,6 +6,7 @@
 
 #include "kernel_types.h"
 #include "page_cache.h"
+#include "settings.bpf.h"
 #include "task.bpf.h"
 #include <bpf/bpf_helpers.h>
 
@@ -14,9 +15,6 @@
 
 /* In .bss, which user space maps: no syscall to change it, no lookup to read it. */
 volatile struct control control;
-
-/* In a section of its own, where user space finds it. */
-const volatile struct settings settings SEC(".rodata.settings");
 
 /* [cpu][component], mapped by user space. */
 struct {

@@ -8,6 +8,7 @@
 #define TASK_BPF_H
 
 #include "kernel_types.h"
+#include "settings.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
