@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PAGE 4096L
-
 static inline void die(const char *what)
 {
 	perror(what);

@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startFolderShare, type FolderShare } from "./folder-share.js";
 import type { GuestFiles } from "./image.js";
+import type { Processor } from "./processors.js";
 
 export interface Machine {
+  readonly processor: Processor;
   readonly image: string;
   readonly initrd: Buffer;
   readonly files: GuestFiles;
@@ -28,30 +30,23 @@ export interface Outcome {
 }
 
 const CPUS = 2;
-/** Enough that nothing is reclaimed while the tests count; and of it, what is to be persistent memory. */
+/** Enough that nothing is reclaimed while the tests count; and what a processor may have as persistent memory. */
 const MEMORY_MB = 2048 + 64;
-/** Size and place (Documentation/admin-guide/kernel-parameters.txt, memmap=nn!ss): in the middle of the first 2 GiB. */
-const PERSISTENT_MEMORY = "64M!1G";
 
 /**
  * The kernel's console is quiet, and an oops or a processor that hangs ends the guest: panic at once, and QEMU ends
- * instead of rebooting. An emulated timer may be too late for the kernel's own check of it (6.1 on a busy machine). The
- * rest only saves time under emulation.
+ * instead of rebooting. The rest only saves time under emulation.
  */
 const PARAMETERS: readonly string[] = [
-  "console=ttyS0",
   // Errors alone, and the registers that belong to them.
   "loglevel=5",
   "oops=panic",
   "softlockup_panic=1",
   "panic=-1",
   "psi=1",
-  "no_timer_check",
-  "tsc=reliable",
   "mitigations=off",
   "random.trust_cpu=on",
   "cryptomgr.notests",
-  `memmap=${PERSISTENT_MEMORY}`,
 ];
 
 /** Rejects only where QEMU cannot start. */
@@ -65,7 +60,7 @@ export async function boot(machine: Machine): Promise<Outcome> {
   try {
     writeFileSync(join(folder, "initrd"), machine.initrd);
     if (!machine.hasDisks) share = await startFolderShare(machine.files.folder, join(folder, "share"));
-    const problem = await runQemu(qemuArguments(machine, folder), machine.limitMs);
+    const problem = await runQemu(machine, qemuArguments(machine, folder));
     return { serial: textOf(join(folder, "serial")), console: textOf(join(folder, "console")), problem };
   } finally {
     share?.end();
@@ -74,24 +69,21 @@ export async function boot(machine: Machine): Promise<Outcome> {
   }
 }
 
-function qemuArguments({ image, files, hasDisks, parameters }: Machine, folder: string): string[] {
+function qemuArguments({ processor, image, files, hasDisks, parameters }: Machine, folder: string): string[] {
   return [
     "-nodefaults",
     "-no-user-config",
     "-no-reboot",
     ["-display", "none"],
-    ["-machine", "q35"],
     // Always emulated: /dev/kvm may be there, answer, and still not run a kernel (nested virtualisation).
     ["-accel", "tcg,thread=multi"],
-    // QEMU before 10 spoils the flags after cmpxchg16b when an interrupt follows, and then SLUB its lists.
-    ["-cpu", "qemu64,-cx16"],
     ["-smp", String(CPUS)],
     ["-m", String(MEMORY_MB)],
     ["-kernel", image],
     ["-initrd", join(folder, "initrd")],
-    ["-append", [...PARAMETERS, ...parameters].join(" ")],
+    ["-append", [...processor.parameters, ...PARAMETERS, ...parameters].join(" ")],
     ["-serial", `file:${join(folder, "console")}`],
-    ["-serial", `file:${join(folder, "serial")}`],
+    processor.machine(join(folder, "serial")),
     ...(hasDisks ? diskArguments(files) : shareArguments(join(folder, "share"))),
   ].flat();
 }
@@ -115,9 +107,9 @@ function shareArguments(socket: string): string[][] {
 }
 
 /** Resolves with the reason when QEMU did not end by itself and well. It does not outlive this process. */
-function runQemu(args: readonly string[], limitMs: number): Promise<string | undefined> {
+function runQemu({ processor, limitMs }: Machine, args: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
-    const child = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(processor.emulator, args, { stdio: ["ignore", "ignore", "pipe"] });
     let errors = "";
     let overtime = false;
     const kill = () => child.kill("SIGKILL");

@@ -1,4 +1,4 @@
-/** What a guest has for files: Node, this package as it is built here, and what its kernel tests run. */
+/** What a guest has for files: its programs, and this package as it is built here. */
 import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
@@ -10,17 +10,14 @@ import {
   readdirSync,
   symlinkSync,
 } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { packageRoot } from "../support/package-root.js";
-import { compiled, HEADERS, PROGRAMS as TEST_PROGRAMS } from "../support/programs.js";
+import { HEADERS, PROGRAMS as TEST_PROGRAMS } from "../support/programs.js";
+import { PACKAGE_FOLDER, type UserSpace } from "./user-space.js";
 
-/** Programs that the kernel tests start; for all others busybox has to do. */
-const PROGRAMS: readonly string[] = ["bpftool", "cat", "dd", "setpriv", "truncate", "unshare"];
 /** What the package needs of its own tree. */
 const PACKAGE: readonly string[] = [
   ".ci/reporter.mjs",
-  "build/sidecar.node",
-  "build/test",
   "dist",
   "package.json",
   "schema",
@@ -30,8 +27,6 @@ const PACKAGE: readonly string[] = [
 /** Development dependencies that run the tests. */
 const TEST_DEPENDENCIES: readonly string[] = ["chai", "mocha"];
 const FOLDERS: readonly string[] = ["bin", "dev", "proc", "run", "sys", "tmp", "var/tmp"];
-/** Where the package is in the guest; init.sh knows it too. */
-const PACKAGE_FOLDER = "package";
 const BUSYBOX = "/bin/busybox";
 
 /** ext4 needs room for its own tables. */
@@ -50,48 +45,36 @@ export interface GuestFiles {
 }
 
 /** Makes all in `work`. */
-export function makeGuestFiles(work: string): GuestFiles {
+export function makeGuestFiles(work: string, userSpace: UserSpace, pageBytes: number): GuestFiles {
   const files = {
     folder: join(work, "root"),
     root: join(work, "root.ext4"),
     scratch: join(work, "scratch.ext4"),
   };
   for (const name of FOLDERS) mkdirSync(join(files.folder, name), { recursive: true });
-  addPrograms(files.folder);
+  addPrograms(files.folder, userSpace);
   addPackage(join(files.folder, PACKAGE_FOLDER));
   const rootBytes = sizeOf(files.folder) + ROOT_SPARE_BYTES;
   makeFileSystem(files.root, rootBytes, ["-O", "^has_journal", "-d", files.folder]);
-  makeFileSystem(files.scratch, SCRATCH_BYTES, []);
+  // Else the last page of a file would be read in a part.
+  makeFileSystem(files.scratch, SCRATCH_BYTES, ["-b", String(pageBytes)]);
   return files;
 }
 
-function addPrograms(tree: string): void {
-  copy(BUSYBOX, join(tree, BUSYBOX));
+function addPrograms(tree: string, { busybox, files }: UserSpace): void {
+  copy(busybox, join(tree, BUSYBOX));
   for (const applet of lines(execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" }))) {
     if (applet !== "busybox") symlinkSync("busybox", join(tree, "bin", applet));
   }
-  const programs = new Map(PROGRAMS.map((name) => [name, pathOf(name)])).set("node", process.execPath);
-  for (const [name, path] of programs) addBinary(tree, path, join(tree, "usr/bin", name));
-}
-
-/** Adds a program or shared object, and at the paths that they have here the libraries that it needs. */
-function addBinary(tree: string, from: string, to: string): void {
-  copy(from, to);
-  for (const line of lines(execFileSync("ldd", [from], { encoding: "utf8" }))) {
-    const [, library] = /(\/\S+) \(0x/.exec(line) ?? [];
-    if (library !== undefined) copy(library, join(tree, library));
-  }
+  for (const [path, from] of files) copy(from, join(tree, path));
 }
 
 function addPackage(folder: string): void {
-  for (const name of TEST_PROGRAMS) compiled(name);
   for (const path of [...PACKAGE, ...dependencies()]) {
     const [from, to] = [join(packageRoot, path), join(folder, path)];
     // Times matter: a compiled program that is older than its source would be compiled again.
     cpSync(from, to, { recursive: true, dereference: true, preserveTimestamps: true });
   }
-  const root = dirname(folder);
-  addBinary(root, join(packageRoot, "build/sidecar.node"), join(folder, "build/sidecar.node"));
 }
 
 interface LockedPackage {
@@ -131,13 +114,6 @@ function makeFileSystem(file: string, bytes: number, options: readonly string[])
 function copy(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(from, to);
-}
-
-function pathOf(program: string): string {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const path = folders.map((folder) => join(folder, program)).find((candidate) => existsSync(candidate));
-  if (path === undefined) throw new Error(`${program} is needed in the guest, and not in PATH here`);
-  return path;
 }
 
 /** Bytes of all files in whole blocks. */

@@ -17,7 +17,7 @@ interface Entry {
 }
 
 /** Loads the modules in the order given, mounts the disks and runs the suites: lines of "TIER FILE...". */
-export function makeInitrd(modules: readonly string[], suites: readonly string[]): Buffer {
+export function makeInitrd(busybox: string, modules: readonly string[], suites: readonly string[]): Buffer {
   const file = (name: string, content: Buffer | string): Entry => ({
     name,
     mode: PROGRAM,
@@ -27,7 +27,7 @@ export function makeInitrd(modules: readonly string[], suites: readonly string[]
     ...["bin", "dev", "modules", "root"].map((name) => ({ name, mode: FOLDER })),
     // Before the kernel has mounted anything its first process needs a console.
     { name: "dev/console", mode: DEVICE, device: [5, 1] },
-    file("bin/busybox", readFileSync("/bin/busybox")),
+    file("bin/busybox", readFileSync(busybox)),
     file("init", readFileSync(join(packageRoot, "test/vm/guest/init.sh"))),
     file("suites", suites.map((line) => `${line}\n`).join("")),
     ...modules.map((path) => file(`modules/${basename(path)}`, readFileSync(path))),

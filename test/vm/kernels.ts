@@ -1,4 +1,5 @@
 /** Which kernels the matrix wants, where Debian keeps them, and what is tried on each. Data and pure choice. */
+import type { Architecture, Processor } from "./processors.js";
 
 /**
  * What is tried: `auto` is the tier that the sidecar chooses by itself, `none` expects that tier tracing is
@@ -38,8 +39,8 @@ export const DEBIAN_SUITES: readonly { readonly name: string; readonly mirror: "
   { name: "trixie-backports", mirror: "main" },
 ];
 
-/** The cloud flavour: the smallest, and ext4 is built in. */
-const PACKAGE = /^linux-(image|binary|modules)-((\d+\.\d+)\.\d+\S*-cloud-amd64)$/;
+/** The flavours are those of processors.ts. */
+const PACKAGE = /^linux-(image|binary|modules)-((\d+\.\d+)\.\d+\S*-(cloud-amd64|cloud-arm64|arm64-16k))$/;
 
 /** A version that can be downloaded. */
 export interface ServedKernel {
@@ -59,12 +60,16 @@ const inOrder = new Intl.Collator("en", { numeric: true });
  * holds a kernel; from 6.19 on it is split in two, and of some series only the half without modules is still
  * served: that is taken where there is no whole version.
  */
-export function newestOfEachSeries(packageNames: readonly string[]): ServedKernel[] {
+export function newestOfEachSeries(
+  packageNames: readonly string[],
+  flavour: Processor["flavour"] = "cloud-amd64",
+): ServedKernel[] {
   const names = new Set(packageNames);
   const served = new Map<string, ServedKernel>();
   // In this order binaries come before images and modules.
   for (const name of [...names].sort(inOrder.compare)) {
-    const [, kind, version = "", series = ""] = PACKAGE.exec(name) ?? [];
+    const [, kind, version = "", series = "", its] = PACKAGE.exec(name) ?? [];
+    if (its !== flavour) continue;
     const binary = `linux-binary-${version}`;
     if (kind === "binary") served.set(series, { series, version, packages: [name], hasModules: false });
     if (kind === "image" && names.has(binary)) continue;
@@ -90,7 +95,21 @@ export function wantedSeries(served: readonly ServedKernel[]): string[] {
 }
 
 /** What is tried on a kernel. */
-export function bootsOf({ series, hasModules }: Pick<ServedKernel, "series" | "hasModules">): Boot[] {
+export function bootsOf(
+  kernel: Pick<ServedKernel, "series" | "hasModules">,
+  architecture: Architecture = "amd64",
+): Boot[] {
+  const boots = bootsOnAmd64(kernel);
+  if (architecture === "amd64") return boots;
+  // Debian builds these without a mode of preemption to choose at boot. Trampolines came with 6.4 (CONFIG_
+  // DYNAMIC_FTRACE_WITH_DIRECT_CALLS of arm64).
+  const hasFentry = inOrder.compare(kernel.series, "6.4") >= 0;
+  return boots
+    .filter(({ preemption }) => preemption === "default")
+    .map((one) => ({ ...one, tiers: one.tiers.filter((tier) => hasFentry || tier !== "fentry") }));
+}
+
+function bootsOnAmd64({ series, hasModules }: Pick<ServedKernel, "series" | "hasModules">): Boot[] {
   const since = (other: string) => inOrder.compare(series, other) >= 0;
   // What these see without programs on reads is the storage's business, which a shared folder has not.
   const rest: readonly Tier[] = hasModules ? ["partial", "procfs"] : [];
@@ -124,30 +143,37 @@ export const TRUTH_SUITES = suites(
 );
 /** Where ext4 has folios of more than one page for files: since 6.16. */
 const LARGE_FOLIOS = suites("kernel/large-folios");
+/** Tells the facts about the kernel, for a recording. */
+export const FACTS = suites("vm/guest/kernel-facts");
 /** What only a machine of its own can be brought to, or has. */
-const OWN_MACHINE = suites("vm/guest/direct-reclaim", "vm/guest/dax");
+const DIRECT_RECLAIM = suites("vm/guest/direct-reclaim");
+const DAX = suites("vm/guest/dax");
 /** Where there is no cachestat(2), which came with 6.5 and is the truth of most. */
 const KNOWN_ANSWERS = suites("vm/guest/known-answers");
-const WITHOUT_CACHESTAT = `${KNOWN_ANSWERS} ${suites("kernel/latency")} ${OWN_MACHINE}`;
+const WITHOUT_CACHESTAT = `${KNOWN_ANSWERS} ${suites("kernel/latency")}`;
 
 /**
  * Compiled tests in a guest, relative to the package. The environment variable SIDECAR_TIER tells them the tier.
  * @param whole whether all suites are to run, and not those about a truth alone
  */
-export function suiteOf({ series, hasModules }: ServedKernel, tier: Tier, whole: boolean): string {
+export function suiteOf(kernel: ServedKernel, tier: Tier, whole: boolean): string {
+  const { series, hasModules, version } = kernel;
   if (tier === "none") return suites("vm/guest/refusal");
   if (tier === "raw") return suites("vm/guest/raw-losses");
   // Forced there, its adds come by the raw tracepoint, which can be preempted: many readers lose some, and it is told.
   if (tier === "kprobe" && hasModules && inOrder.compare(series, "7.0") >= 0)
     return `${suites("vm/guest/raw-losses")} ${KNOWN_ANSWERS}`;
   if (tier === "partial" || tier === "procfs") return suites(`kernel/tiers/${tier}`);
-  if (inOrder.compare(series, "6.5") < 0) return tier === "auto" ? WITHOUT_CACHESTAT : KNOWN_ANSWERS;
+  // Only a kernel for x86-64 can be told to take memory for persistent.
+  const ownMachine = version.includes("arm64") ? DIRECT_RECLAIM : `${DIRECT_RECLAIM} ${DAX}`;
+  if (inOrder.compare(series, "6.5") < 0)
+    return tier === "auto" ? `${WITHOUT_CACHESTAT} ${ownMachine}` : KNOWN_ANSWERS;
   // In a shared folder no storage accounts for the reads, which the other suites compare too.
   if (!hasModules) return suites("vm/guest/shared-folder");
   if (tier !== "auto") return suites("kernel/reads");
-  if (whole) return `${ALL_SUITES} ${OWN_MACHINE}`;
+  if (whole) return `${ALL_SUITES} ${ownMachine}`;
   const largeFolios = inOrder.compare(series, "6.16") < 0 ? [] : [LARGE_FOLIOS];
-  return [TRUTH_SUITES, ...largeFolios, OWN_MACHINE].join(" ");
+  return [TRUTH_SUITES, ...largeFolios, ownMachine].join(" ");
 }
 
 /** Whether all suites run in this boot: on the newest kernel, as it is built. */
@@ -157,7 +183,7 @@ export function isWhole(series: string, newest: string, { preemption }: Boot): b
 
 /** Parameters of the kernel that only its series needs. */
 export function parametersOf(series: string): string[] {
-  // The guests have no cmpxchg16b (see boot.ts), without which 6.19 and later can allocate no task storage, unless the
+  // The guests have no cmpxchg16b (see processors.ts), without which 6.19 and later can allocate no task storage, unless the
   // slabs that it comes from are debugged. F, consistency checks, is the cheapest way to have them so.
   return inOrder.compare(series, "6.19") < 0 ? [] : ["slab_debug=F,kmalloc-*"];
 }

@@ -3,10 +3,11 @@
  * `N passed, N failed`, where each test counts, and each thing that kept tests from running.
  *
  *   node dist/test/vm/run.js [--kernels 6.12,newest] [--preemption default] [--tiers auto] [--suites reads,target]
- *     [--results FILE]
+ *     [--arch arm64] [--facts FOLDER] [--results FILE]
  *
  * The first four are lists; without them, all that kernels.ts has. Suites are files of test/kernel/, for the boots that
- * would run many of them. The results file gets the last line as JSON.
+ * would run many of them. The results file gets the last line as JSON. Another processor needs what
+ * foreign-user-space.ts and processors.ts name. The folder gets what the addon says of each kernel as it is built.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,10 +16,12 @@ import { parseArgs } from "node:util";
 import PQueue from "p-queue";
 import { boot, type Machine, type Outcome } from "./boot.js";
 import { openKernelSource, type LocalKernel } from "./fetch.js";
+import { arm64UserSpace } from "./foreign-user-space.js";
 import { makeGuestFiles, type GuestFiles } from "./image.js";
 import { makeInitrd } from "./initrd.js";
 import { withProgress } from "./progress.js";
 import {
+  FACTS,
   KERNELS_MIN,
   bootsOf,
   isWhole,
@@ -28,7 +31,10 @@ import {
   type Boot,
   type ServedKernel,
 } from "./kernels.js";
+import { processorNamed } from "./processors.js";
+import { writeRecording } from "./recorded-facts.js";
 import { parseSerial } from "./serial.js";
+import { ownUserSpace } from "./user-space.js";
 import { formatTable, hasPassed, rowsOf, rowsWithout, total, type Row } from "./verdict.js";
 
 /** One guest keeps about one processor busy. */
@@ -54,10 +60,13 @@ const { values: options } = parseArgs({
     preemption: { type: "string" },
     tiers: { type: "string" },
     suites: { type: "string" },
+    arch: { type: "string", default: "amd64" },
+    facts: { type: "string" },
     results: { type: "string" },
   },
 });
-const source = await withProgress("asking the mirror for kernels", openKernelSource).catch(
+const processor = processorNamed(options.arch);
+const source = await withProgress("asking the mirror for kernels", () => openKernelSource(processor)).catch(
   (error: unknown) => {
     console.log(`no kernel can be had: ${error instanceof Error ? error.message : String(error)}`);
     process.exit(1);
@@ -66,6 +75,9 @@ const source = await withProgress("asking the mirror for kernels", openKernelSou
 const { served } = source;
 const chosen = chosenSeries(options.kernels);
 const wanted = chosen.flatMap((name) => served.filter(({ series }) => series === name));
+const userSpace = await (processor.architecture === "arm64"
+  ? arm64UserSpace(source.apt, source.cache, processor.pageBytes)
+  : ownUserSpace());
 const rows = await runMatrix(wanted);
 const absent = chosen.filter((name) => !served.some(({ series }) => series === name));
 
@@ -83,7 +95,7 @@ function chosenSeries(option: string | undefined): string[] {
 }
 
 async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
-  const files = makeGuestFiles(temporaryFolder());
+  const files = makeGuestFiles(temporaryFolder(), userSpace, processor.pageBytes);
   const queue = new PQueue({ concurrency: BOOTS_AT_A_TIME });
   // The newest first: they take longest, and nobody waits for the last of them alone.
   const results = kernels.toReversed().map(async (one) => {
@@ -109,7 +121,7 @@ function temporaryFolder(): string {
 
 function chosenBoots(kernel: ServedKernel): Boot[] {
   const isChosen = (option: string | undefined, name: string) => option?.split(",").includes(name) ?? true;
-  return bootsOf(kernel)
+  return bootsOf(kernel, processor.architecture)
     .filter(({ preemption }) => isChosen(options.preemption, preemption))
     .map((one) => ({ ...one, tiers: one.tiers.filter((tier) => isChosen(options.tiers, tier)) }))
     .filter(({ tiers }) => tiers.length > 0);
@@ -129,14 +141,18 @@ async function runBoot(kernel: LocalKernel, wantedBoot: Boot, files: GuestFiles)
   const begin = performance.now();
   const whole = isWhole(series, served.at(-1)?.series ?? "", wantedBoot);
   const suites = wantedBoot.tiers.map((tier) => `${tier} ${chosenFiles(suiteOf(kernel, tier, whole))}`);
+  if (options.facts !== undefined) suites.push(`facts ${FACTS}`);
   const preemption = wantedBoot.preemption === "full" ? ["preempt=full"] : [];
   const parameters = [...parametersOf(series), ...preemption];
-  const initrd = makeInitrd(modules, suites);
+  const initrd = makeInitrd(userSpace.busybox, modules, suites);
   const limitMs = BOOT_LIMIT_MS + suites.length * SUITE_LIMIT_MS;
-  const machine = { image, initrd, files, hasDisks: hasModules, parameters, limitMs };
+  const machine = { processor, image, initrd, files, hasDisks: hasModules, parameters, limitMs };
   const name = `${kernel.version}, preempt=${wantedBoot.preemption}, ${wantedBoot.tiers.join(", ")}`;
   const outcome = await withProgress(name, () => bootToTests(machine, name));
   const result = rowsOf(kernel, wantedBoot, outcome);
+  const { facts } = parseSerial(outcome.serial);
+  if (options.facts !== undefined && facts !== undefined && wantedBoot.preemption === "default")
+    writeRecording(options.facts, `${processor.name}-${series}`, facts);
   const seconds = ((performance.now() - begin) / 1000).toFixed(1);
   for (const row of result) show(row, seconds);
   return result;

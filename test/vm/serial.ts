@@ -14,6 +14,8 @@ export interface Report {
   /** The mode of preemption that held, such as full; unknown where the kernel does not say. */
   readonly preemption: string;
   readonly suites: readonly SuiteResult[];
+  /** What the addon says of the kernel, as JSON, where that was asked for. */
+  readonly facts: string | undefined;
   /** Whether the guest went off by itself. */
   readonly complete: boolean;
 }
@@ -22,6 +24,7 @@ export interface Report {
 export function parseSerial(text: string): Report {
   const suites: SuiteResult[] = [];
   let preemption = "unknown";
+  let facts: string | undefined;
   let complete = false;
   let running: string | undefined;
   let log: string[] = [];
@@ -29,6 +32,7 @@ export function parseSerial(text: string): Report {
     const [, mark, rest = ""] = /^@@(\w+) (.*)$/.exec(line) ?? [];
     if (mark === undefined) log.push(line);
     else if (mark === "preemption") preemption = rest;
+    else if (mark === "facts") facts = rest;
     else if (mark === "begin") [running, log] = [rest, []];
     else if (mark === "end") {
       suites.push(suiteResult(rest, log.join("\n")));
@@ -36,7 +40,7 @@ export function parseSerial(text: string): Report {
     } else if (mark === "off") complete = true;
   }
   if (running !== undefined) suites.push(lost(running, "it did not end", log.join("\n")));
-  return { preemption, suites, complete };
+  return { preemption, suites, facts, complete };
 }
 
 function suiteResult(words: string, log: string): SuiteResult {

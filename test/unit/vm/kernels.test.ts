@@ -56,6 +56,28 @@ describe("kernels that are served", () => {
   });
 });
 
+describe("kernels for arm64", () => {
+  const names = [
+    "linux-image-6.12.9+deb13-cloud-arm64",
+    "linux-image-6.12.8+deb13-arm64-16k",
+    "linux-image-6.12.7+deb13-arm64",
+  ];
+
+  it("are those of the flavour that is asked for", () => {
+    const of = (flavour: "cloud-arm64" | "arm64-16k") =>
+      newestOfEachSeries(names, flavour).map(({ version }) => version);
+    expect(of("cloud-arm64")).to.deep.equal(["6.12.9+deb13-cloud-arm64"]);
+    expect(of("arm64-16k")).to.deep.equal(["6.12.8+deb13-arm64-16k"]);
+    expect(versions(names)).to.deep.equal([]);
+  });
+
+  it("have trampolines forced since they have them, and no other preemption than they are built with", () => {
+    const boots = (series: string) => bootsOf({ series, hasModules: true }, "arm64");
+    expect(boots("6.1").map(({ tiers }) => tiers.includes("fentry"))).to.deep.equal([false]);
+    expect(boots("6.12").map(({ tiers }) => tiers.includes("fentry"))).to.deep.equal([true]);
+  });
+});
+
 describe("series of the matrix", () => {
   it("are those wanted by name, served or not, the newest two whole ones, and later ones without modules", () => {
     const whole = ["5.10.0-1", "6.18.5", "6.20.1", "7.2.1", "7.10.1"].map((version) => `image-${version}`);
