@@ -1,6 +1,6 @@
 /**
  * Files on persistent memory that are read where they are (mount option dax), without the page cache. Such memory is
- * what the kernel is told to take for it (memmap, see boot.ts).
+ * what the kernel is told to take for it (memmap, see processors.ts).
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmdirSync } from "node:fs";
