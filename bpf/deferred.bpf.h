@@ -52,6 +52,22 @@ static __always_inline bool subject_of(u32 target, struct inode *inode, struct s
 }
 
 /*
+ * The same where the verifier knows the type of the inode: direct loads, for a probe read costs 15
+ * ns. Needs 5.5.
+ */
+static __always_inline bool subject_of_typed(u32 target, struct inode *inode, struct subject *file)
+{
+	if ((inode->i_mode & S_IFMT) != S_IFREG)
+		return false;
+	file->inode.ino = inode->i_ino;
+	file->inode.dev = inode->i_sb->s_dev;
+	file->inode.generation = inode->i_generation;
+	file->size = inode->i_size;
+	return count_at(file, component_for(class_of(inode, &file->inode, target - 1), target - 1),
+			target - 1);
+}
+
+/*
  * The rare ways of a page are functions of their own: not inlined, and with at most five numbers
  * for arguments, which is all that 5.10 lets them have. So the verifier looks at each once for a
  * program, and not once for each way there. This is how they get a file and a part of it:

@@ -39,30 +39,38 @@ __noinline int count_part(PART_PARAMETERS)
 	return 1;
 }
 
-/* Bytes [pos, end) of a file are read at once. */
-static __always_inline void count_buffered_read(u32 target, struct inode *inode, u64 pos, u64 end)
+/* Bytes [pos, end) of a file are read at once, in syscall `nr`. */
+static __always_inline void count_buffered_read(const struct subject *file,
+						struct task_struct *task, long nr, u64 pos, u64 end)
 {
-	struct task_struct *task = current_task();
-	struct subject file = {};
-
-	if (end <= pos || !subject_of(target, inode, &file))
+	if (end <= pos)
 		return;
-	if (!is_plain_read(syscall_nr(task)) && count_part(PART_OF(&file, pos, end - pos)))
+	if (!is_plain_read(nr) && count_part(PART_OF(file, pos, end - pos)))
 		return;
 
 	struct thread_state *thread = THREAD_STATE(threads, task, false);
 	u64 first = pos >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
 
-	count_read(&file, first, last, end - pos);
-	if (thread && has_deferred(&file, thread, NO_CALL)) {
+	count_read(file, first, last, end - pos);
+	if (thread && has_deferred(file, thread, NO_CALL)) {
 		thread->missed_read = 0;
-		settle_deferred(file.component, first, last, 0, read_id_of(task));
+		settle_deferred(file->component, first, last, 0, read_id_of(task));
 	}
 }
 
 static __always_inline struct inode *inode_of(const struct file *file)
 {
 	return BPF_CORE_READ(file, f_mapping, host);
+}
+
+/* A read of [pos, end) that is over, of a file whose type the verifier knows. */
+static __always_inline void count_read_end(u32 target, struct file *open, u64 pos, u64 end)
+{
+	struct task_struct *task = current_task();
+	struct subject file = {};
+
+	if (subject_of_typed(target, open->f_mapping->host, &file))
+		count_buffered_read(&file, task, syscall_nr(task), pos, end);
 }
 
 /* (iocb, iter, already read) = bytes, those already read included. */
@@ -74,11 +82,10 @@ static __always_inline int on_read_exit(struct kiocb *iocb, long already, long r
 		return 0;
 
 	long bytes = result - already;
-	u64 end = BPF_CORE_READ(iocb, ki_pos);
+	u64 end = iocb->ki_pos;
 
 	if (bytes > 0)
-		count_buffered_read(target, inode_of(BPF_CORE_READ(iocb, ki_filp)), end - bytes,
-				    end);
+		count_read_end(target, iocb->ki_filp, end - bytes, end);
 	return 0;
 }
 
@@ -103,17 +110,19 @@ static __always_inline void count_beginning(u32 target, struct inode *inode, u64
 	struct task_struct *task = current_task();
 	long nr = syscall_nr(task);
 	const struct pipe_inode_info *pipe = is_copy(nr) ? copy_pipe(task, nr) : NULL;
-	u64 size = BPF_CORE_READ(inode, i_size), end;
 	struct thread_state *thread;
 	struct subject file = {};
+	u64 end;
 
+	if (!subject_of(target, inode, &file))
+		return;
 	/* Each page takes a slot, also the first one of which only the end is wanted. */
 	if (pipe)
 		count = MIN(count, ((u64)slots_left(pipe) << PAGE_SHIFT) -
 					   (pos & ((1 << PAGE_SHIFT) - 1)));
-	end = MIN(pos + count, size);
-	count_buffered_read(target, inode, pos, end);
-	if (is_plain_read(nr) || !regular_file(inode, &file.inode))
+	end = MIN(pos + count, file.size);
+	count_buffered_read(&file, task, nr, pos, end);
+	if (is_plain_read(nr))
 		return;
 	thread = THREAD_STATE(threads, task, true);
 	if (!thread)
@@ -162,7 +171,7 @@ int on_splice_exit(u64 *ctx)
 	if (!target || bytes <= 0)
 		return 0;
 	bpf_probe_read_kernel(&end, sizeof(end), (const void *)ctx[1]);
-	count_buffered_read(target, inode_of((struct file *)ctx[0]), end - bytes, end);
+	count_read_end(target, (struct file *)ctx[0], end - bytes, end);
 	return 0;
 }
 

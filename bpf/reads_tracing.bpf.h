@@ -204,25 +204,10 @@ int on_get_pages(u64 *ctx)
 	if (!target || control.count_records)
 		return 0;
 
-	/* Direct loads: the verifier knows the type of ctx[0], and a probe read would cost 15 ns
-	 * each. */
 	struct address_space *mapping = (struct address_space *)ctx[0];
-	struct inode *inode = mapping->host;
+	struct subject file = {};
 
-	if ((inode->i_mode & S_IFMT) != S_IFREG)
-		return 0;
-
-	struct subject file = {
-		.inode = {
-			.ino = inode->i_ino,
-			.dev = inode->i_sb->s_dev,
-			.generation = inode->i_generation,
-		},
-		.size = inode->i_size,
-	};
-	struct inode_class class = class_of(inode, &file.inode, target - 1);
-
-	if (count_at(&file, component_for(class, target - 1), target - 1)) {
+	if (subject_of_typed(target, mapping->host, &file)) {
 		struct pt_regs *regs = hot_regs(task);
 
 		count_batch(&file, hot_syscall_nr(task, regs), regs, ctx[1], ctx[2]);
