@@ -183,7 +183,13 @@ function statusOf({ kernel, pinsRefused }: Counting): KernelStatus {
 }
 
 function unmeasured(problem: KernelError): KernelStatus {
-  const probe = { name: problem.operation, hook: problem.object, attached: false, reason: problem.message };
+  const probe = {
+    name: problem.operation,
+    hook: problem.object,
+    attached: false,
+    cause: problem.code === "ENOTSUP" ? "absent" : "refused",
+    reason: problem.message,
+  } as const;
   const ownCost = { reason: problem.message };
   return { tier: "none", probes: [probe], eventsMissed: 0, ownCost, targets: [], refused: [] };
 }

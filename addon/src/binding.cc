@@ -346,6 +346,7 @@ Napi::Value ProbeFeatures(const Napi::CallbackInfo& info) {
                  entry.Set("hook", hook.hook);
                  entry.Set("exists", ToJs(hook.exists));
                  entry.Set("reason", hook.reason);
+                 if (hook.refused) entry.Set("refused", true);
                  return entry;
                }));
     return Napi::Value(object);

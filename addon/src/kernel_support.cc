@@ -77,6 +77,7 @@ HookFact TryHook(HookFact fact) {
                        "program " + fact.program + " (" + fact.hook + ")", errno, log.Tail());
   fact.exists = Answer::kNo;
   fact.reason = error.what();
+  fact.refused = error.error() != ENOENT && error.error() != ESRCH;
   return fact;
 }
 
@@ -104,6 +105,7 @@ HookFact AskTracefs(HookFact fact) {
   fact.reason =
       "tracefs is not mounted, or not readable (CAP_DAC_READ_SEARCH): mount -t tracefs tracefs "
       "/sys/kernel/tracing";
+  fact.refused = true;
   return fact;
 }
 

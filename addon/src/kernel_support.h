@@ -16,6 +16,8 @@ struct HookFact {
   Answer exists;
   // Why not, or why unknown.
   std::string reason;
+  // The kernel has it, and lets nobody hook it.
+  bool refused = false;
 };
 
 struct KernelFacts {

@@ -1,5 +1,5 @@
 /** What is wrong by a report of `check`, each with its cure, and the verdict. Pure. */
-import type { ProbeStatus } from "../model/status.js";
+import type { DetachedProbe } from "../model/status.js";
 import { checkExitCode, type CheckReport } from "./check-report.js";
 import { EXIT } from "./exit-code.js";
 
@@ -36,7 +36,7 @@ function kernelProblems({ kernel, missingCapabilities }: CheckReport): Problem[]
   }
   const { tier, probes } = kernel.status;
   const problems = probes
-    .filter(({ attached }) => !attached)
+    .flatMap((probe) => (probe.attached || isIntended(probe) ? [] : [probe]))
     .map((probe) => probeProblem(probe, missingCapabilities.length > 0));
   if (WITHOUT_READS.has(tier)) {
     problems.push({
@@ -83,7 +83,10 @@ const BY_SYSCALLS = /; (kernel\.syscall_programs: true .*)$/;
 /** What libbpf before 1.3 says without CAP_SYS_ADMIN, on kernels before 6.2. */
 const OLD_LIBBPF = "failed to iterate BTF objects";
 
-function probeProblem({ name, hook, reason = "reason unknown" }: ProbeStatus, lacking: boolean): Problem {
+const isIntended = ({ cause, optional }: DetachedProbe) =>
+  optional === true && (cause === "not_asked" || cause === "paused");
+
+function probeProblem({ name, hook, reason }: DetachedProbe, lacking: boolean): Problem {
   const [, bySyscalls] = BY_SYSCALLS.exec(reason) ?? [];
   const what = `probe ${name} (${hook}) is not attached: ${briefReason(reason.replace(BY_SYSCALLS, ""))}`;
   if (/EPERM|EACCES/.test(reason) && (lacking || reason.includes(OLD_LIBBPF))) {

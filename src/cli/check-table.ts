@@ -43,10 +43,10 @@ function kernelRows({ host, kernel }: CheckReport): Row[] {
   return [
     ...rows,
     row("tier", tier),
-    ...probes.map(({ name, hook, attached, reason }) =>
-      attached
-        ? row(`  ${name}`, `${hook}, attached`, "good")
-        : row(`  ${name}`, `${hook}, not attached: ${briefReason(reason ?? "reason unknown")}`, "fair"),
+    ...probes.map((probe) =>
+      probe.attached
+        ? row(`  ${probe.name}`, `${probe.hook}, attached`, "good")
+        : row(`  ${probe.name}`, `${probe.hook}, not attached: ${briefReason(probe.reason)}`, "fair"),
     ),
   ];
 }

@@ -13,6 +13,8 @@ export interface HookFact {
   readonly exists: Answer;
   /** Why not, or why unknown; else empty. */
   readonly reason: string;
+  /** The kernel has it, and lets nobody hook it. */
+  readonly refused?: true;
 }
 
 export interface KernelFacts {

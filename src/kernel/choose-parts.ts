@@ -3,13 +3,14 @@
  * calls of fadvise. From facts about the kernel; pure.
  */
 import type { LatencyMode } from "../config/config.js";
+import type { ProbeCause } from "../model/status.js";
 import type { KernelFacts } from "./addon.js";
-import { HINT_CALL_PROGRAMS, preemptible, reasonsAgainst } from "./choose.js";
+import { causeOf, HINT_CALL_PROGRAMS, preemptible, reasonsAgainst } from "./choose.js";
 
 export type PartChoice =
   | { readonly state: "off" }
   | { readonly state: "programs"; readonly programs: readonly string[] }
-  | { readonly state: "absent"; readonly reason: string };
+  | { readonly state: "absent"; readonly reason: string; readonly cause: ProbeCause };
 
 export interface PartChoices {
   readonly latency: PartChoice;
@@ -46,7 +47,6 @@ const HINT_CALLS_BY_SYSCALLS: Way = { kind: "syscall tracepoints", programs: [BY
 
 /** The programs of both parts on a kernel with these facts, or why there are none. */
 export function chooseParts(facts: KernelFacts, { latency, syscallPrograms }: PartsWanted): PartChoices {
-  const reasons = reasonsAgainst(facts);
   // A trampoline on a preemptible kernel loses events (kernel/trace/bpf_trace.c, bpf_prog->active). A read that is not
   // timed is only a sample less; a call is to be counted.
   const hintWays =
@@ -54,18 +54,15 @@ export function chooseParts(facts: KernelFacts, { latency, syscallPrograms }: Pa
       ? [HINT_CALLS_BY_TRAMPOLINE, HINT_CALLS_BY_KPROBE]
       : [HINT_CALLS_BY_KPROBE, HINT_CALLS_BY_TRAMPOLINE];
   const choose = (ways: readonly Way[], bySyscalls: Way) =>
-    firstPossible(syscallPrograms ? [...ways, bySyscalls] : ways, reasons, syscallPrograms);
+    firstPossible(syscallPrograms ? [...ways, bySyscalls] : ways, facts, syscallPrograms);
   return {
     latency: latency === "off" ? { state: "off" } : choose(LATENCY_WAYS, LATENCY_BY_SYSCALLS),
     hintCalls: choose(hintWays, HINT_CALLS_BY_SYSCALLS),
   };
 }
 
-function firstPossible(
-  ways: readonly Way[],
-  reasons: ReadonlyMap<string, string>,
-  syscallPrograms: boolean,
-): PartChoice {
+function firstPossible(ways: readonly Way[], facts: KernelFacts, syscallPrograms: boolean): PartChoice {
+  const reasons = reasonsAgainst(facts);
   const failures = new Map<string, string>();
   for (const { kind, programs } of ways) {
     const reason = programs.map((program) => reasons.get(program)).find((text) => text !== undefined);
@@ -75,5 +72,9 @@ function firstPossible(
   }
   const tried = [...failures].map(([kind, reason]) => `no ${kind}: ${reason}`).join("; ");
   const advice = "kernel.syscall_programs: true takes syscall tracepoints, at a cost for every syscall";
-  return { state: "absent", reason: syscallPrograms ? tried : `${tried}; ${advice}` };
+  return {
+    state: "absent",
+    reason: syscallPrograms ? tried : `${tried}; ${advice}`,
+    cause: causeOf(facts, ({ program }) => ways.some(({ programs }) => programs.includes(program))),
+  };
 }

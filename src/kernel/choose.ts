@@ -1,6 +1,7 @@
 /** From facts about the kernel to what is to be loaded. Pure. */
 import type { Tier, TierChoice } from "../config/config.js";
-import type { Answer, KernelFacts } from "./addon.js";
+import type { ProbeCause } from "../model/status.js";
+import type { Answer, HookFact, KernelFacts } from "./addon.js";
 
 export interface Choice {
   readonly tier: Tier | "none";
@@ -149,6 +150,11 @@ export function reasonsAgainst({ hooks }: KernelFacts): ReadonlyMap<string, stri
   return new Map(
     hooks.filter(({ exists }) => exists === "no").map(({ program, reason }) => [program, reason]),
   );
+}
+
+/** Why programs for which there are reasons cannot be had: refused where one of their hooks is, else absent. */
+export function causeOf({ hooks }: KernelFacts, isWanted: (hook: HookFact) => boolean): ProbeCause {
+  return hooks.some((hook) => hook.refused && isWanted(hook)) ? "refused" : "absent";
 }
 
 const EMPTY = { programs: [], spare: [], useRecords: false };

@@ -2,8 +2,8 @@
 import type { KernelConfig, LatencyMode, WatchedTarget } from "../config/config.js";
 import type { Log } from "../model/log.js";
 import type { PinStatus, ProbeStatus } from "../model/status.js";
-import type { KernelFacts, NativeAddon, NativePins, NativeProbe, Task } from "./addon.js";
-import { availableCounters, choosePrograms, missingPrograms, type Choice } from "./choose.js";
+import type { KernelFacts, NativeAddon, NativePins, NativeProbe, NativeProgram, Task } from "./addon.js";
+import { availableCounters, causeOf, choosePrograms, missingPrograms, type Choice } from "./choose.js";
 import { followComponents } from "./component-follower.js";
 import { continueFiles } from "./continued-files.js";
 import { KernelError } from "./errors.js";
@@ -116,7 +116,7 @@ function attachedKernel(
   { facts, choice, parts, mode, targets, pinned, log }: Opened,
 ): Kernel {
   const latency = timeReads(addon, native, mode);
-  const probes = () => [...probeStatus(facts, choice, native), ...absentParts(parts)];
+  const probes = () => [...probeStatus(facts, choice, native), ...partsLeftOut(parts)];
   let remembered = "";
   const saved = pinned?.memory;
   const storage = Array.from({ length: addon.identitiesMax }, (_, identity) =>
@@ -357,30 +357,41 @@ function recursionMisses(native: NativeProbe): number {
     .reduce((sum, program) => sum + Number(program.recursionMisses), 0);
 }
 
-/** The parts that this kernel cannot have, with what they would hook. */
-function absentParts({ latency, hintCalls }: PartChoices): ProbeStatus[] {
+/** The parts that are switched off, or that this kernel cannot have, with what they would hook. */
+function partsLeftOut({ latency, hintCalls }: PartChoices): ProbeStatus[] {
   const parts = [
     { name: "read_latency", hook: "filemap_read", part: latency },
     { name: "fadvise_calls", hook: "fadvise64", part: hintCalls },
   ];
-  return parts.flatMap(({ name, hook, part }): ProbeStatus[] =>
-    part.state === "absent" ? [{ name, hook, attached: false, optional: true, reason: part.reason }] : [],
-  );
+  return parts.flatMap(({ name, hook, part }): ProbeStatus[] => {
+    const probe = { name, hook, attached: false, optional: true } as const;
+    if (part.state === "absent") return [{ ...probe, cause: part.cause, reason: part.reason }];
+    if (part.state === "off") return [{ ...probe, cause: "not_asked", reason: "kernel.latency is off" }];
+    return [];
+  });
+}
+
+const SAMPLED_REASON = "attached again for the next interval in which reads are timed (kernel.latency)";
+
+function statusOfProgram({ name, hook, attached, sampled, error }: NativeProgram): ProbeStatus {
+  if (attached) return { name, hook, attached };
+  const probe = { name, hook, attached } as const;
+  if (error) {
+    const { code, message } = KernelError.from(error, "attach", name);
+    return { ...probe, cause: ["ENOENT", "ESRCH"].includes(code) ? "absent" : "refused", reason: message };
+  }
+  if (sampled) return { ...probe, cause: "paused", reason: SAMPLED_REASON, optional: true };
+  return { ...probe, cause: "refused", reason: "not loaded" };
 }
 
 /** What the tier wants, and what it would want on a better kernel. */
 function probeStatus(facts: KernelFacts, choice: Choice, native: NativeProbe): ProbeStatus[] {
   const hooks = new Map(facts.hooks.map(({ program, hook }) => [program, hook]));
-  const loaded = native.programs
-    .filter(({ spare, attached }) => attached || !spare)
-    .map(({ name, hook, attached, sampled, error }): ProbeStatus =>
-      attached || (sampled && !error)
-        ? { name, hook, attached }
-        : { name, hook, attached, reason: error?.message ?? "not loaded" },
-    );
+  const loaded = native.programs.filter(({ spare, attached }) => attached || !spare).map(statusOfProgram);
   const left = missingPrograms(choice).map((name): ProbeStatus => {
     const reason = choice.reasons.get(name) ?? "";
-    return { name, hook: hooks.get(name) ?? "", attached: false, reason };
+    const cause = causeOf(facts, ({ program }) => program === name);
+    return { name, hook: hooks.get(name) ?? "", attached: false, cause, reason };
   });
   return [...loaded, ...left];
 }

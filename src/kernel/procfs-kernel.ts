@@ -6,6 +6,7 @@ import { readdirSync } from "node:fs";
 import type { WatchedTarget } from "../config/config.js";
 import { IDENTITIES_MAX } from "../model/identity.js";
 import type { Log } from "../model/log.js";
+import type { DetachedProbe } from "../model/status.js";
 import type { Task } from "./addon.js";
 import { firstPid, targetStatus } from "./identified-status.js";
 import type { Kernel } from "./kernel.js";
@@ -14,10 +15,11 @@ import { followProcesses } from "./process-follower.js";
 import { trackStorage, NO_BYTES } from "./storage-bytes.js";
 
 const NOTHING = { catalog: "unknown", dbGroup: "n/a", fileKind: "n/a" };
-const PROBE = {
+const PROBE: DetachedProbe = {
   name: "bpf",
   hook: "any",
   attached: false,
+  cause: "not_asked",
   reason: "tier procfs uses no program: pages are not seen, only bytes and memory pressure",
 };
 

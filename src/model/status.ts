@@ -1,16 +1,36 @@
 /** What the sidecar knows of itself, as plain data: for /health, /metrics, `check` and the heartbeat row. */
 
-export interface ProbeStatus {
+/**
+ * Why a probe is not attached, in one word: the kernel has nothing that it could hook; the kernel lets nobody hook it, or
+ * not us; the configuration does without it; it waits for the next interval in which reads are timed.
+ */
+export const PROBE_CAUSES = ["absent", "refused", "not_asked", "paused"] as const;
+export type ProbeCause = (typeof PROBE_CAUSES)[number];
+
+interface Probe {
   /** Name of the BPF program. */
   readonly name: string;
   /** What it hooks, such as tp_btf/mm_filemap_get_pages. */
   readonly hook: string;
-  readonly attached: boolean;
-  /** Why it is not attached. */
-  readonly reason?: string;
+}
+
+export interface AttachedProbe extends Probe {
+  readonly attached: true;
+  readonly cause?: undefined;
+  readonly reason?: undefined;
+  readonly optional?: undefined;
+}
+
+export interface DetachedProbe extends Probe {
+  readonly attached: false;
+  readonly cause: ProbeCause;
+  /** The same at length, for people. */
+  readonly reason: string;
   /** What it counts can do without it: it is not missed. */
   readonly optional?: true;
 }
+
+export type ProbeStatus = AttachedProbe | DetachedProbe;
 
 export interface TargetProcess {
   /** Process id as the sidecar sees it (its own pid namespace). */

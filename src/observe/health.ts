@@ -63,7 +63,7 @@ function measuringProblems(status: SidecarStatus): Problem[] {
   const { kernel, lastTickAgeMs, uptimeMs, intervalMs, recent } = status;
   const problems: Problem[] = [];
   if (!isReady(status)) {
-    const reasons = kernel.probes.map(({ name, reason }) => `${name}: ${reason ?? "not attached"}`);
+    const reasons = kernel.probes.map(({ name, reason }) => `${name}: ${reason ?? "attached"}`);
     const why = reasons.length > 0 ? ` (${reasons.join("; ")})` : "";
     problems.push({
       severity: "failing",
@@ -71,9 +71,10 @@ function measuringProblems(status: SidecarStatus): Problem[] {
     });
     return problems;
   }
-  for (const { name, hook, attached, reason, optional } of kernel.probes) {
-    if (attached || optional) continue;
-    const text = `probe ${name} (${hook}) is not attached: ${reason ?? "reason unknown"}; what it counts is missing, see \`banyandb-ebpf-sidecar check\``;
+  for (const probe of kernel.probes) {
+    if (probe.attached || probe.optional) continue;
+    const { name, hook, reason } = probe;
+    const text = `probe ${name} (${hook}) is not attached: ${reason}; what it counts is missing, see \`banyandb-ebpf-sidecar check\``;
     problems.push({ severity: "degraded", text });
   }
   if (kernel.targets.length === 0) {

@@ -1,6 +1,21 @@
 /** What /metrics says of the sidecar itself, and no measure does. Pure. */
-import type { CountsByName, DeliveryStatus, HistogramStatus, SidecarStatus } from "../model/status.js";
+import {
+  PROBE_CAUSES,
+  type CountsByName,
+  type DeliveryStatus,
+  type HistogramStatus,
+  type ProbeCause,
+  type SidecarStatus,
+} from "../model/status.js";
 import type { Metric } from "./prometheus.js";
+
+const MEANINGS: Record<ProbeCause, string> = {
+  absent: "this kernel has nothing to hook",
+  refused: "it lets nobody hook that, or not the sidecar",
+  not_asked: "the configuration does without",
+  paused: "until the next interval in which reads are timed",
+};
+const causes = PROBE_CAUSES.map((cause) => `${cause}: ${MEANINGS[cause]}`).join("; ");
 
 /** Metrics of the sidecar that no measure has. */
 export function ownMetrics(status: SidecarStatus): Metric[] {
@@ -22,6 +37,17 @@ export function ownMetrics(status: SidecarStatus): Metric[] {
         labels: { probe: name, hook },
         value: Number(attached),
       })),
+    },
+    {
+      name: "ebpf_sidecar_probe_detached",
+      type: "gauge",
+      help: `1 for why a probe is not attached; ${causes}`,
+      samples: kernel.probes.flatMap(({ name, cause }) =>
+        PROBE_CAUSES.map((reason) => ({
+          labels: { probe: name, reason },
+          value: Number(reason === cause),
+        })),
+      ),
     },
     gauge("ebpf_sidecar_target_processes", "Processes of the target that run", kernel.targets.length),
     gauge("ebpf_sidecar_last_collected_timestamp_seconds", "Time of the last tick", toSeconds(lastTickMs)),

@@ -4,6 +4,7 @@ import { checkJson } from "../../../src/cli/check-json.js";
 import { problemsOf } from "../../../src/cli/check-problems.js";
 import { type CheckReport, checkExitCode } from "../../../src/cli/check-report.js";
 import { renderCheck } from "../../../src/cli/check-table.js";
+import type { DetachedProbe } from "../../../src/model/status.js";
 import { KERNEL } from "../../support/status.js";
 
 const MEASURED = {
@@ -69,7 +70,10 @@ describe("the table of `check`", () => {
           state: "measures",
           status: {
             ...KERNEL,
-            probes: [...KERNEL.probes, { name: "p", hook: "h", attached: false, reason: "ENOENT" }],
+            probes: [
+              ...KERNEL.probes,
+              { name: "p", hook: "h", attached: false, cause: "absent", reason: "ENOENT" },
+            ],
           },
           ...MEASURED,
         },
@@ -154,8 +158,13 @@ describe("the JSON of `check`", () => {
 describe("the problems that `check` finds", () => {
   const KERNEL_OF = (status: Partial<typeof KERNEL>, components = MEASURED.components) =>
     ({ state: "measures", status: { ...KERNEL, ...status }, ...MEASURED, components }) as const;
-  const unattached = (reason: string) =>
-    KERNEL_OF({ probes: [...KERNEL.probes, { name: "p", hook: "h", attached: false, reason }] });
+  const unattached = (reason: string, rest: Partial<DetachedProbe> = {}) =>
+    KERNEL_OF({
+      probes: [
+        ...KERNEL.probes,
+        { name: "p", hook: "h", attached: false, cause: "refused", reason, ...rest },
+      ],
+    });
   const unreachable = (code: string) => ({ banyandb: { ...UNREACHABLE, code } });
   const broken = (message: string, hint?: string) => ({
     kernel: { state: "fails", message, permission: false, hint } as const,
@@ -163,6 +172,14 @@ describe("the problems that `check` finds", () => {
 
   it("are none where all is well", () => {
     expect(problemsOf(GOOD)).to.deep.equal([]);
+  });
+
+  it("are not the probes that are left out on purpose", () => {
+    for (const cause of ["not_asked", "paused"] as const) {
+      const kernel = unattached("r", { cause, optional: true });
+      expect(problemsOf({ ...GOOD, kernel }), cause).to.deep.equal([]);
+    }
+    expect(problemsOf({ ...GOOD, kernel: unattached("r", { optional: true }) })).to.have.length(1);
   });
 
   const cases: readonly [string, Partial<CheckReport>, "fatal" | "partial", RegExp][] = [

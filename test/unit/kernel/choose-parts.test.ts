@@ -79,11 +79,22 @@ describe("choice of the programs for read latency and fadvise calls", () => {
     expect(chosen(facts(["time_read_fexit"]))[0]).to.deep.equal(["time_read_kprobe", "time_read_kretprobe"]);
   });
 
+  it("is refused where a kernel has a hook and lets nobody have it", () => {
+    const kernel = facts([...TRAMPOLINES, ...KPROBES]);
+    const hooks = kernel.hooks.map((hook) =>
+      hook.program === "time_read_fexit" ? { ...hook, refused: true as const } : hook,
+    );
+    const { latency, hintCalls } = chooseParts({ ...kernel, hooks }, SAMPLED);
+    expect(latency).to.include({ state: "absent", cause: "refused" });
+    expect(hintCalls).to.include({ state: "absent", cause: "absent" });
+  });
+
   it("is nothing without either, and says why and what would help", () => {
     const { latency, hintCalls } = chooseParts(facts([...TRAMPOLINES, ...KPROBES]), SAMPLED);
     const advice = "kernel.syscall_programs: true takes syscall tracepoints, at a cost for every syscall";
     expect(latency).to.deep.equal({
       state: "absent",
+      cause: "absent",
       reason: `no trampolines: no time_read_fentry; no kprobes: no time_read_kprobe; ${advice}`,
     });
     expect(hintCalls).to.have.property("reason").that.contains("no count_hint_kretprobe");

@@ -11,7 +11,13 @@ function withDelivery(change: Partial<DeliveryStatus>): SidecarStatus {
   return { ...HEALTHY, delivery: { ...DELIVERY, ...change } };
 }
 
-const UNPROBED = { name: "on_add", hook: "tp_btf/add", attached: false, reason: "EPERM" };
+const UNPROBED = {
+  name: "on_add",
+  hook: "tp_btf/add",
+  attached: false,
+  cause: "refused",
+  reason: "EPERM",
+} as const;
 const TROUBLE = { code: "UNAVAILABLE", message: "connection refused", ageMs: 20_000 };
 
 describe("the health", () => {

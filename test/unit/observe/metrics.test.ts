@@ -271,11 +271,21 @@ describe("/metrics", () => {
   it("tells the sidecar's own state", () => {
     const kernel = {
       ...KERNEL,
-      probes: [{ name: "on_add", hook: "tp_btf/add", attached: false, reason: "EPERM" }],
-    };
+      probes: [
+        { name: "on_add", hook: "tp_btf/add", attached: false, cause: "refused", reason: "EPERM" },
+        { name: "on_exit", hook: "tp_btf/exit", attached: true },
+      ],
+    } as const;
     expect(render([], schemaOf(), { ...HEALTHY, kernel })).to.include.members([
       `ebpf_sidecar_build_info{${ID},version="1.2.3",tier="tracing"} 1`,
       `ebpf_sidecar_probe_attached{${ID},probe="on_add",hook="tp_btf/add"} 0`,
+      `ebpf_sidecar_probe_detached{${ID},probe="on_add",reason="refused"} 1`,
+      ...["absent", "not_asked", "paused"].map(
+        (reason) => `ebpf_sidecar_probe_detached{${ID},probe="on_add",reason="${reason}"} 0`,
+      ),
+      ...["absent", "refused", "not_asked", "paused"].map(
+        (reason) => `ebpf_sidecar_probe_detached{${ID},probe="on_exit",reason="${reason}"} 0`,
+      ),
       `ebpf_sidecar_target_processes{${ID}} 1`,
       `ebpf_sidecar_points_queued{${ID}} 2`,
       `ebpf_sidecar_points_resent_total{${ID}} 4`,
