@@ -56,7 +56,8 @@ const ARM64: Processor = {
     ...["-chardev", `file,id=report,path=${report}`],
     ...["-device", "virtconsole,chardev=report"],
   ],
-  modules: [...DISKS, "virtio_console"],
+  // ext4 asks the running kernel for crc32c, and depends on no module for it.
+  modules: ["crc32c_generic", ...DISKS, "virtio_console"],
   // What the kernel does not know itself becomes a variable of its first process (init.sh).
   parameters: ["console=ttyAMA0", "report=hvc0"],
 };
