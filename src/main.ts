@@ -2,7 +2,7 @@
 /** argv, signals, exit code. */
 import { hostname } from "node:os";
 import type { Signals } from "./cli/command.js";
-import { keepHeapSmall } from "./heap.js";
+import { keepSmall } from "./heap.js";
 
 const stop = new AbortController();
 const kill = new AbortController();
@@ -22,7 +22,7 @@ function watchSignals(): Signals {
   };
 }
 
-keepHeapSmall();
+keepSmall();
 const { runCli } = await import("./cli/cli.js");
 const exitCode = await runCli(process.argv.slice(2), {
   environment: process.env,

@@ -19,6 +19,7 @@ import { limitCall, statusOf } from "./call-limit.js";
 import { accountMetadata, channelCredentials, channelNames, type Account } from "./channel-credentials.js";
 import { zeroes } from "../model/zeroes.js";
 import { BanyanError } from "./errors.js";
+import { framesRuns, messageRuns, type Sendable } from "./message-run.js";
 import type { StreamStatus } from "./outcome.js";
 import { parseReply } from "./reply.js";
 import { readAll, writeAll, type StreamResult } from "./write-stream.js";
@@ -110,6 +111,7 @@ export function openTransport(
   random: () => number = Math.random,
 ): Transport {
   const reconnects = zeroes(RECONNECT_CAUSES);
+  const sendsRuns = framesRuns();
   let options = initial;
   let order = shuffled(options.endpoints, random);
   let turn = 0;
@@ -178,11 +180,12 @@ export function openTransport(
       });
     },
     async writeBatch(messages, { deadlineMs, signal }) {
+      const sent = (await sendsRuns) ? messageRuns(messages) : messages;
       const account = options;
-      const stream = client.makeBidiStreamRequest(WRITE_PATH, same, parseReply, metadata(deadlineMs));
+      const stream = client.makeBidiStreamRequest(WRITE_PATH, asSent, parseReply, metadata(deadlineMs));
       const limit = limitCall(stream, deadlineMs, signal);
       const result = readAll(stream);
-      await writeAll(stream, messages, result);
+      await writeAll(stream, sent, result);
       try {
         const { replies, status } = await result;
         return { replies, status: limit.status(status, account) };
@@ -231,8 +234,9 @@ function shuffled(endpoints: readonly string[], random: () => number): string[] 
   return result;
 }
 
-function same(message: Buffer): Buffer {
-  return message;
+/** Of a run grpc-js uses what it has of a Buffer (message-run.ts). */
+function asSent(message: Sendable): Buffer {
+  return message as Buffer;
 }
 
 /** Without the error of grpc-js as its cause: that one carries the metadata. */

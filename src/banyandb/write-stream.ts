@@ -1,6 +1,7 @@
 /** One write stream: every message out, every reply in, and how it ended. */
 import * as grpc from "@grpc/grpc-js";
 import { codeName } from "./call-limit.js";
+import type { Sendable } from "./message-run.js";
 import type { Reply, StreamStatus } from "./outcome.js";
 
 export interface StreamResult {
@@ -8,7 +9,7 @@ export interface StreamResult {
   readonly status: StreamStatus;
 }
 
-export type WriteStream = grpc.ClientDuplexStream<Buffer, Reply>;
+export type WriteStream = grpc.ClientDuplexStream<Sendable, Reply>;
 
 /** Reads from the first moment on (both sides could block otherwise) until the stream has said how it ended. */
 export function readAll(stream: WriteStream): Promise<StreamResult> {
@@ -36,7 +37,7 @@ export function readAll(stream: WriteStream): Promise<StreamResult> {
 /** Writes all messages and ends our side, as fast as the other side takes them. */
 export async function writeAll(
   stream: WriteStream,
-  messages: readonly Buffer[],
+  messages: readonly Sendable[],
   result: Promise<StreamResult>,
 ): Promise<void> {
   const progress = { over: false };

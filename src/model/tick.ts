@@ -35,7 +35,10 @@ export function makeSample(
   valueOf: (source: string) => number | undefined,
   identity?: Identity,
 ): Sample {
-  const values = Float64Array.from(measure.sources, ({ name }) => valueOf(name) ?? Number.NaN);
+  const values = new Float64Array(measure.sources.length);
+  measure.sources.forEach(({ name }, i) => {
+    values[i] = valueOf(name) ?? Number.NaN;
+  });
   return { measure, tags, values, ...(identity && { identity }) };
 }
 

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDelivery } from "../../src/banyandb/delivery.js";
-import { keepHeapSmall } from "../../src/heap.js";
+import { keepSmall } from "../../src/heap.js";
 import { startSystemTimer } from "../../src/banyandb/timers.js";
 import { readSchema } from "../../src/config/schema-files.js";
 import { makeSample, tickBytes, tickVersion, type Tick } from "../../src/model/tick.js";
@@ -16,7 +16,7 @@ import { SILENT } from "../support/silent-log.js";
 import { plainConfig } from "../support/banyandb-config.js";
 
 // As main.ts does.
-keepHeapSmall();
+keepSmall();
 
 const MIB = 2 ** 20;
 const MAX_BYTES = 32 * MIB;

@@ -8,7 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { keepHeapSmall } from "../../src/heap.js";
+import { keepSmall } from "../../src/heap.js";
 import { openRig, type Rig } from "../support/delivery-rig.js";
 import { loadAddon } from "../../src/kernel/addon.js";
 import { ownDescriptors } from "../support/own-descriptors.js";
@@ -20,7 +20,7 @@ import { SILENT } from "../support/silent-log.js";
 import { waitFor } from "../support/wait.js";
 
 // As the sidecar does; before anything else takes memory.
-keepHeapSmall();
+keepSmall();
 
 const RIGS = 10;
 /** After a collection, from the first half to the end; code and fragments make -3 to 3 of runs of 1000 to 3000. */

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { setLogger } from "@grpc/grpc-js";
-import { keepHeapSmall } from "../../src/heap.js";
+import { keepSmall } from "../../src/heap.js";
 import type { Log, LogFields } from "../../src/model/log.js";
 import { startBanyandbServer } from "../support/banyandb-server.js";
 import { openRig } from "../support/delivery-rig.js";
@@ -19,7 +19,7 @@ import { startServerProcess } from "../support/server-process.js";
 import { seededRandom } from "../support/ticks.js";
 
 // As the sidecar does; before anything else takes memory.
-keepHeapSmall();
+keepSmall();
 
 const { values } = parseArgs({
   options: { minutes: { type: "string", default: "60" }, seed: { type: "string", default: "1" } },

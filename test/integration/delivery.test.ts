@@ -159,8 +159,8 @@ describe("delivery", function () {
   for (const share of [0.3, 0.7, 0.99]) {
     it(`loses and doubles nothing when the connection breaks after ${share * 100} % of a batch`, async () => {
       await rig.connect();
-      // 300 ticks of 3 rows, each of at least 120 bytes.
-      rig.proxy.resetAfterRequestBytes(300 * 3 * 120 * share);
+      // 300 ticks of 3 rows, each of at least 110 bytes.
+      rig.proxy.resetAfterRequestBytes(300 * 3 * 110 * share);
       rig.enqueue(300);
       await rig.expectAllStored();
       expect(rig.proxy.connections()).to.be.above(1);
