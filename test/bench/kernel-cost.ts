@@ -1,7 +1,5 @@
 /**
  * What the kernel side costs those who are watched, and those who are not: `npm run bench:kernel`, as root.
- * Everything is attached, measured and detached again in every round, so that a noisy minute spoils all alike, and
- * judged by its minimum, since whoever else runs can only add.
  * Exits with 1 where a requirement is missed.
  */
 import { spawnSync } from "node:child_process";
@@ -9,28 +7,19 @@ import { existsSync } from "node:fs";
 import { constants, release, setPriority } from "node:os";
 import { parseArgs } from "node:util";
 import { SAMPLED_INTERVAL } from "../../src/kernel/latency-sampling.js";
-import { requireReads } from "../support/kernel.js";
-import { makeFile } from "../support/reader.js";
 import { LAYOUT, measureLayout } from "./kernel-layout.js";
-import { EMPTY_HOOKS, startAttacher, startHotLoop, type CallCost } from "./kernel-tools.js";
+import { keyOf, measureInTurn, numbersOf, quantile, type Call, type Measured } from "./kernel-rounds.js";
 import {
-  empty,
   LAST_TARGET,
-  nothing,
   OTHER,
   OTHER_OF_MANY,
   OUR_TIERS,
-  ours,
-  peersWay,
   TARGET,
   untimedOf,
-  type Durations,
   type EmptyKind,
-  type Variant,
 } from "./kernel-variants.js";
 
-const CALLS = ["pread4k", "pread64k", "getppid"] as const;
-type Call = (typeof CALLS)[number];
+const CALLS: readonly Call[] = ["pread4k", "pread64k", "getppid"];
 
 const NO_LIMITS = { target: Infinity, other: Infinity };
 /** Times the empty program of the same kind. */
@@ -50,76 +39,9 @@ const TICK_MS = 0.5;
 const PEER_NS = { target: 1074, other: 598 };
 const PEER_TOLERANCE = 0.3;
 
-const keyOf = (variant: string, role: string) => `${variant}: ${role}`;
-/** What everything is compared with: measured at both ends of each round. */
-const NOTHING = nothing("nothing");
-const BASE = keyOf(NOTHING.name, "any process");
-
-/** Costs by variant and role, one for each round. */
-type Costs = Map<string, CallCost[]>;
-type DurationsByTier = Map<string, Durations>;
-
-async function measureOnce(
-  variant: Variant,
-  measure: () => Promise<CallCost>,
-  costs: Costs,
-): Promise<boolean> {
-  if (!(await variant.attach())) return false;
-  for (const role of variant.roles) {
-    await role.prepare();
-    const key = keyOf(variant.name, role.name);
-    costs.set(key, [...(costs.get(key) ?? []), await measure()]);
-  }
-  await variant.detach();
-  return true;
-}
-
-async function measureAll(rounds: number, durations: DurationsByTier): Promise<Costs> {
-  const addon = requireReads();
-  const file = makeFile(4 << 20);
-  const loop = await startHotLoop(file.path);
-  const attacher = await startAttacher();
-  let variants = [
-    NOTHING,
-    ...(Object.keys(EMPTY_HOOKS) as EmptyKind[]).map((kind) => empty(kind, attacher)),
-    ...OUR_TIERS.map((tier) => {
-      const own: Durations = { openMs: [], closeMs: [] };
-      durations.set(tier.name, own);
-      return ours(addon, tier, { loop, file: file.path, durations: own });
-    }),
-    peersWay(attacher, loop),
-    NOTHING,
-  ];
-  const costs: Costs = new Map();
-  for (let round = 0; round < rounds; round++) {
-    const present: Variant[] = [];
-    for (const variant of variants) {
-      if (await measureOnce(variant, () => loop.measure(), costs)) present.push(variant);
-      else console.log(`${variant.name}: cannot be had on this kernel`);
-    }
-    variants = present;
-  }
-  await loop.end();
-  await attacher.end();
-  file.remove();
-  return costs;
-}
-
-/** Of the values in order; share 0 is the minimum. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
-}
-
-function report(costs: Costs, durations: DurationsByTier): boolean {
-  const ns = (key: string, call: Call, share: number) =>
-    quantile(
-      (costs.get(key) ?? []).map((cost) => cost[call]),
-      share,
-    );
-  const added = (key: string, call: Call, share = 0) => ns(key, call, share) - ns(BASE, call, share);
-  const emptyOf = (kind: EmptyKind) => keyOf(`empty ${kind}`, "any process");
-  const times = (key: string, kind: EmptyKind) => added(key, "pread4k") / added(emptyOf(kind), "pread4k");
+function report(measured: Measured): boolean {
+  const { costs, durations } = measured;
+  const { ns, added, timesEmpty: times } = numbersOf(measured);
   const kindOf = (key: string) => OUR_TIERS.find(({ name }) => key.startsWith(`${name}: `))?.kind;
 
   console.log(`${"".padEnd(52)}${CALLS.map((call) => call.padStart(27)).join("")}   x empty`);
@@ -216,14 +138,13 @@ async function main(): Promise<number> {
   const status = againWithTracefs();
   if (status !== undefined) return status;
   const { values } = parseArgs({ options: { rounds: { type: "string", default: "30" } } });
-  const durations: DurationsByTier = new Map();
   // Loading takes the time of a processor, not of those who wait for one.
   setPriority(constants.priority.PRIORITY_HIGHEST);
   console.log(
     `Linux ${release()}, ${values.rounds} rounds; ns of one call, and ns more than with nothing attached`,
   );
-  const costs = await measureAll(Number(values.rounds), durations);
-  return report(costs, durations) ? 0 : 1;
+  const rounds = Number(values.rounds);
+  return report(await measureInTurn({ rounds, tiers: OUR_TIERS, withPeer: true })) ? 0 : 1;
 }
 
 process.exitCode = await main();

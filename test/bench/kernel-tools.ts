@@ -10,12 +10,13 @@ const BUILD = `${packageRoot}/build/bench`;
 
 const WARNINGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"];
 
-/** What the tiers of the kernel side hook for a read, by kind of program. */
+/** What the tiers of the kernel side hook for a read, by kind of program: of each list a kernel has one at most. */
 export const EMPTY_HOOKS = {
-  tp_btf: "tp_btf/mm_filemap_get_pages",
-  tracepoint: "tracepoint/filemap/mm_filemap_get_pages",
-  fexit: "fexit/filemap_read",
-  kprobe: "kprobe/filemap_read",
+  tp_btf: ["tp_btf/mm_filemap_get_pages"],
+  tracepoint: ["tracepoint/filemap/mm_filemap_get_pages"],
+  // The function that does buffered reads since 5.12, and before.
+  fexit: ["fexit/filemap_read", "fexit/generic_file_buffered_read"],
+  kprobe: ["kprobe/filemap_read", "kprobe/generic_file_buffered_read"],
 } as const;
 
 /** A process that answers each line with a line. */
@@ -48,7 +49,7 @@ export interface Attacher {
 
 /** Starts the process whose calls are measured, on a file of at least 4 MiB. */
 export async function startHotLoop(file: string): Promise<HotLoop> {
-  const tool = await start(built("hot_loop", "hot_loop.c", compile), [file]);
+  const tool = await start(tools().hotLoop, [file]);
   return {
     pid: tool.pid,
     async rename(name) {
@@ -66,20 +67,35 @@ export async function startHotLoop(file: string): Promise<HotLoop> {
 
 /** Starts the process that attaches the empty programs, empty_KIND, and those of the peer's way, peer_*. */
 export async function startAttacher(): Promise<Attacher> {
-  const empty = Object.entries(EMPTY_HOOKS).map(([kind, hook]) => {
-    const defines = [`-DHOOK="${hook}"`, `-DPROGRAM=empty_${kind}`];
-    return built(`empty_${kind}.bpf.o`, "empty.bpf.c", (to, from) => {
-      compileBpf(to, from, defines);
-    });
-  });
-  const peer = built("peer.bpf.o", "peer.bpf.c", compileBpf);
-  const tool = await start(built("attach", "attach.c", compile), [...empty, peer]);
+  const { attach, objects } = tools();
+  const tool = await start(attach, objects);
   return {
     attach: async (prefix) => Number(await tool.ask(`attach ${prefix}`)),
     async detach() {
       await tool.ask("detach");
     },
     end: () => tool.end(),
+  };
+}
+
+/** Paths of the compiled programs; compiles those whose sources are newer. */
+export function tools(): {
+  readonly hotLoop: string;
+  readonly attach: string;
+  readonly objects: readonly string[];
+} {
+  const empty = Object.entries(EMPTY_HOOKS).flatMap(([kind, hooks]) =>
+    hooks.map((hook) => {
+      const defines = [`-DHOOK="${hook}"`, `-DPROGRAM=empty_${kind}`];
+      return built(`empty_${hook.replaceAll("/", "_")}.bpf.o`, "empty.bpf.c", (to, from) => {
+        compileBpf(to, from, defines);
+      });
+    }),
+  );
+  return {
+    hotLoop: built("hot_loop", "hot_loop.c", compile),
+    attach: built("attach", "attach.c", compile),
+    objects: [...empty, built("peer.bpf.o", "peer.bpf.c", compileBpf)],
   };
 }
 

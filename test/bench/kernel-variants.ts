@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { LatencyMode, TierChoice } from "../../src/config/config.js";
 import type { NativeAddon, NativeProbe } from "../../src/kernel/addon.js";
 import { chooseParts, type PartChoice, type PartChoices } from "../../src/kernel/choose-parts.js";
-import { choosePrograms, type Choice } from "../../src/kernel/choose.js";
+import { choosePrograms, COMMON_PROGRAMS, type Choice } from "../../src/kernel/choose.js";
 import { kernelDeviceOfStat } from "../../src/kernel/device-numbers.js";
 import { samePlace } from "../support/places.js";
 import type { Attacher, EMPTY_HOOKS, HotLoop } from "./kernel-tools.js";
@@ -67,6 +67,9 @@ const [TIMED_BY_HOOKS, SYSCALL_PROGRAMS, TIMED] = [", timed by hooks", ", syscal
 /** Name of the variant that differs in nothing but that reads are not timed. */
 export const untimedOf = (name: string) =>
   name.replace(TIMED_BY_HOOKS, "").replace(SYSCALL_PROGRAMS + TIMED, SYSCALL_PROGRAMS);
+
+/** Name of the variant that differs in nothing but that reads are timed, by hooks of their own. */
+export const timedOf = (name: string) => name + TIMED_BY_HOOKS;
 
 export interface OurTier {
   readonly name: string;
@@ -166,7 +169,10 @@ export function ours(
   };
 }
 
-/** Undefined where not all of it can be attached: then it would not be that tier. */
+/** What is on no read's way; 5.10 lacks one of them, and is the tier that it is without. */
+const NOT_ON_THE_WAY: readonly string[] = COMMON_PROGRAMS;
+
+/** Undefined where something else of it cannot be attached: then it would not be that tier. */
 function openAll(
   addon: NativeAddon,
   { programs, spare, useRecords }: Choice,
@@ -176,7 +182,10 @@ function openAll(
     const probe = addon.open({ programs: [...programs, ...calls], spare, sampled: timed });
     if (useRecords) probe.useRecords();
     if (timed.length > 0) probe.sample(true);
-    if (probe.programs.every((program) => program.attached || (program.spare && !useRecords))) return probe;
+    const missing = probe.programs.filter(
+      ({ name, attached, spare }) => !attached && !(spare && !useRecords) && !NOT_ON_THE_WAY.includes(name),
+    );
+    if (missing.length === 0) return probe;
     probe.close();
   } catch {
     // The kernel refuses this tier; the table says that it cannot be had.

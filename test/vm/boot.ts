@@ -16,6 +16,8 @@ export interface Machine {
   readonly hasDisks: boolean;
   /** Kernel parameters besides those that every guest has. */
   readonly parameters: readonly string[];
+  /** One processor whose clock is the number of instructions that it executed, in ns: whatever runs here meanwhile. */
+  readonly countsInstructions?: true;
   /** After this time it is ended. */
   readonly limitMs: number;
 }
@@ -29,7 +31,16 @@ export interface Outcome {
   readonly problem: string | undefined;
 }
 
-const CPUS = 2;
+/** Always emulated: /dev/kvm may be there, answer, and still not run a kernel (nested virtualisation). */
+const PROCESSORS = [
+  ["-accel", "tcg,thread=multi"],
+  ["-smp", "2"],
+];
+/** A processor that has nothing to do does not wait for its clock. */
+const COUNTED_PROCESSOR = [
+  ["-accel", "tcg,thread=single"],
+  ["-icount", "shift=0,sleep=off"],
+];
 /** Enough that nothing is reclaimed while the tests count; and what a processor may have as persistent memory. */
 const MEMORY_MB = 2048 + 64;
 
@@ -69,15 +80,14 @@ export async function boot(machine: Machine): Promise<Outcome> {
   }
 }
 
-function qemuArguments({ processor, image, files, hasDisks, parameters }: Machine, folder: string): string[] {
+function qemuArguments(machine: Machine, folder: string): string[] {
+  const { processor, image, files, hasDisks, parameters } = machine;
   return [
     "-nodefaults",
     "-no-user-config",
     "-no-reboot",
     ["-display", "none"],
-    // Always emulated: /dev/kvm may be there, answer, and still not run a kernel (nested virtualisation).
-    ["-accel", "tcg,thread=multi"],
-    ["-smp", String(CPUS)],
+    ...(machine.countsInstructions ? COUNTED_PROCESSOR : PROCESSORS),
     ["-m", String(MEMORY_MB)],
     ["-kernel", image],
     ["-initrd", join(folder, "initrd")],

@@ -21,6 +21,7 @@ const PACKAGE: readonly string[] = [
   "dist",
   "package.json",
   "schema",
+  "test/bench",
   ...[...TEST_PROGRAMS.map((name) => `${name}.c`), ...HEADERS].map((name) => `test/support/${name}`),
   "test/vm/guest",
 ];

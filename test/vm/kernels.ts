@@ -145,6 +145,8 @@ export const TRUTH_SUITES = suites(
 const LARGE_FOLIOS = suites("kernel/large-folios");
 /** Tells the facts about the kernel, for a recording. */
 export const FACTS = suites("vm/guest/kernel-facts");
+/** Tells what our programs cost on a hot read. */
+export const COSTS = suites("vm/guest/program-costs");
 /** What only a machine of its own can be brought to, or has. */
 const DIRECT_RECLAIM = suites("vm/guest/direct-reclaim");
 const DAX = suites("vm/guest/dax");

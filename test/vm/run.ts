@@ -9,13 +9,10 @@
  * would run many of them. The results file gets the last line as JSON. Another processor needs what
  * foreign-user-space.ts and processors.ts name. The folder gets what the addon says of each kernel as it is built.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import PQueue from "p-queue";
-import { boot, type Machine, type Outcome } from "./boot.js";
-import { openKernelSource, type LocalKernel } from "./fetch.js";
+import type { LocalKernel } from "./fetch.js";
 import { arm64UserSpace } from "./foreign-user-space.js";
 import { makeGuestFiles, type GuestFiles } from "./image.js";
 import { makeInitrd } from "./initrd.js";
@@ -27,32 +24,22 @@ import {
   isWhole,
   parametersOf,
   suiteOf,
-  wantedSeries,
   type Boot,
   type ServedKernel,
 } from "./kernels.js";
+import {
+  BOOTS_AT_A_TIME,
+  BOOT_LIMIT_MS,
+  SUITE_LIMIT_MS,
+  bootToTests,
+  openLab,
+  temporaryFolder,
+} from "./lab.js";
 import { processorNamed } from "./processors.js";
 import { writeRecording } from "./recorded-facts.js";
 import { parseSerial } from "./serial.js";
 import { ownUserSpace } from "./user-space.js";
 import { formatTable, hasPassed, rowsOf, rowsWithout, total, type Row } from "./verdict.js";
-
-/** One guest keeps about one processor busy. */
-const BOOTS_AT_A_TIME = 2;
-/** A guest that hangs is ended. A boot takes 5 s, all suites some minutes, or a quarter of an hour on a busy machine. */
-const BOOT_LIMIT_MS = 60_000;
-const SUITE_LIMIT_MS = 20 * 60_000;
-
-/**
- * QEMU 7.2 with several emulated processors may run an instruction that the kernel has just replaced: as a breakpoint
- * (seen on 7.3, in sched_clock_cpu and __bpf_prog_exit_recur), or again and again (seen on 6.1, both processors for
- * 80 s on the no-operation in bpf_trace_run1 that switching the statistics of BPF replaces). No processor does either.
- */
-const QEMU_FAULT = /Oops: int3|soft lockup[^]*RIP: \S+:bpf_trace_run\d+\+/;
-const BOOT_ATTEMPTS = 3;
-
-// Without a handler a signal ends the process before its exit handlers run.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 const { values: options } = parseArgs({
   options: {
@@ -66,20 +53,12 @@ const { values: options } = parseArgs({
   },
 });
 const processor = processorNamed(options.arch);
-const source = await withProgress("asking the mirror for kernels", () => openKernelSource(processor)).catch(
-  (error: unknown) => {
-    console.log(`no kernel can be had: ${error instanceof Error ? error.message : String(error)}`);
-    process.exit(1);
-  },
-);
-const { served } = source;
-const chosen = chosenSeries(options.kernels);
-const wanted = chosen.flatMap((name) => served.filter(({ series }) => series === name));
+const { source, chosen, wanted, absent } = await openLab(processor, options.kernels);
+const newest = source.served.at(-1)?.series ?? "";
 const userSpace = await (processor.architecture === "arm64"
   ? arm64UserSpace(source.apt, source.cache, processor.pageBytes)
   : ownUserSpace());
 const rows = await runMatrix(wanted);
-const absent = chosen.filter((name) => !served.some(({ series }) => series === name));
 
 console.log(`\n${formatTable(rows, absent)}\n`);
 const { passed, failed, problems } = total(rows, options.kernels === undefined ? KERNELS_MIN : chosen.length);
@@ -87,12 +66,6 @@ for (const problem of problems) console.log(problem);
 console.log(`${passed} passed, ${failed} failed`);
 if (options.results !== undefined) writeFileSync(options.results, JSON.stringify({ passed, failed }));
 process.exitCode = failed > 0 ? 1 : 0;
-
-/** The whole matrix, or the series that the option lists; `newest` is the newest that is served. */
-function chosenSeries(option: string | undefined): string[] {
-  if (option === undefined) return wantedSeries(served);
-  return option.split(",").map((name) => (name === "newest" ? (served.at(-1)?.series ?? name) : name));
-}
 
 async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
   const files = makeGuestFiles(temporaryFolder(), userSpace, processor.pageBytes);
@@ -108,15 +81,6 @@ async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
     }
   });
   return (await Promise.all(results)).reverse().flat(2);
-}
-
-/** Is removed when this process ends, also by a signal. */
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "vm-files-"));
-  process.on("exit", () => {
-    rmSync(folder, { recursive: true });
-  });
-  return folder;
 }
 
 function chosenBoots(kernel: ServedKernel): Boot[] {
@@ -139,7 +103,7 @@ function chosenFiles(suite: string): string {
 async function runBoot(kernel: LocalKernel, wantedBoot: Boot, files: GuestFiles): Promise<Row[]> {
   const { image, modules, series, hasModules } = kernel;
   const begin = performance.now();
-  const whole = isWhole(series, served.at(-1)?.series ?? "", wantedBoot);
+  const whole = isWhole(series, newest, wantedBoot);
   const suites = wantedBoot.tiers.map((tier) => `${tier} ${chosenFiles(suiteOf(kernel, tier, whole))}`);
   if (options.facts !== undefined) suites.push(`facts ${FACTS}`);
   const preemption = wantedBoot.preemption === "full" ? ["preempt=full"] : [];
@@ -156,17 +120,6 @@ async function runBoot(kernel: LocalKernel, wantedBoot: Boot, files: GuestFiles)
   const seconds = ((performance.now() - begin) / 1000).toFixed(1);
   for (const row of result) show(row, seconds);
   return result;
-}
-
-/** Boots once more where the guest went down before its first test, or by the fault of QEMU; and says so. */
-async function bootToTests(machine: Machine, name: string): Promise<Outcome> {
-  for (let attempt = 1; ; attempt++) {
-    const outcome = await boot(machine);
-    const began = parseSerial(outcome.serial).suites.length > 0;
-    if (attempt === BOOT_ATTEMPTS || (began && !QEMU_FAULT.test(outcome.console))) return outcome;
-    const [reason = "no word on its console"] = /(Kernel panic|Oops).*/.exec(outcome.console) ?? [];
-    console.log(`! ${name}: went down (${reason}), booted once more`);
-  }
 }
 
 /** At once, and all that its tests printed when it did not pass. */

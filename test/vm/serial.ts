@@ -16,6 +16,8 @@ export interface Report {
   readonly suites: readonly SuiteResult[];
   /** What the addon says of the kernel, as JSON, where that was asked for. */
   readonly facts: string | undefined;
+  /** What our programs cost there, as JSON, where that was asked for. */
+  readonly costs: string | undefined;
   /** Whether the guest went off by itself. */
   readonly complete: boolean;
 }
@@ -25,6 +27,7 @@ export function parseSerial(text: string): Report {
   const suites: SuiteResult[] = [];
   let preemption = "unknown";
   let facts: string | undefined;
+  let costs: string | undefined;
   let complete = false;
   let running: string | undefined;
   let log: string[] = [];
@@ -33,6 +36,7 @@ export function parseSerial(text: string): Report {
     if (mark === undefined) log.push(line);
     else if (mark === "preemption") preemption = rest;
     else if (mark === "facts") facts = rest;
+    else if (mark === "costs") costs = rest;
     else if (mark === "begin") [running, log] = [rest, []];
     else if (mark === "end") {
       suites.push(suiteResult(rest, log.join("\n")));
@@ -40,7 +44,7 @@ export function parseSerial(text: string): Report {
     } else if (mark === "off") complete = true;
   }
   if (running !== undefined) suites.push(lost(running, "it did not end", log.join("\n")));
-  return { preemption, suites, facts, complete };
+  return { preemption, suites, facts, costs, complete };
 }
 
 function suiteResult(words: string, log: string): SuiteResult {

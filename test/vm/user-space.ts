@@ -1,7 +1,7 @@
 /** The programs that a guest runs: those of this machine, with their libraries. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, join, relative } from "node:path";
 import { packageRoot } from "../support/package-root.js";
 import { compiled, PROGRAMS as TEST_PROGRAMS } from "../support/programs.js";
 
@@ -19,12 +19,14 @@ export interface UserSpace {
   readonly files: ReadonlyMap<string, string>;
 }
 
-export function ownUserSpace(): UserSpace {
+/** @param tools compiled programs and BPF objects of the package besides those of the tests */
+export function ownUserSpace(tools: readonly string[] = []): UserSpace {
   const files = new Map<string, string>();
   for (const name of PROGRAMS) files.set(join(PROGRAM_FOLDER, name), pathOf(name));
   files.set(join(PROGRAM_FOLDER, "node"), process.execPath);
   files.set(join(PACKAGE_FOLDER, "build/sidecar.node"), join(packageRoot, "build/sidecar.node"));
-  for (const path of [...files.values()])
+  for (const path of tools) files.set(join(PACKAGE_FOLDER, relative(packageRoot, path)), path);
+  for (const path of [...files.values()].filter((file) => !file.endsWith(".o")))
     for (const library of librariesOf(path)) files.set(library, library);
   for (const name of TEST_PROGRAMS) files.set(join(PACKAGE_FOLDER, "build/test", name), compiled(name));
   return { busybox: "/bin/busybox", files };

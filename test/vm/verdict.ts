@@ -67,7 +67,7 @@ export function hasPassed({ passed, failed, problem }: Row): boolean {
 
 /** The table, with a line for each series that no mirror serves any longer. */
 export function formatTable(rows: readonly Row[], absent: readonly string[]): string {
-  const cells = [
+  return inColumns([
     ["kernel", "preemption", "tier", "passed", "failed", "verdict"],
     ...absent.map((series) => [series, "", "", "", "", "NOT TO BE HAD"]),
     ...rows.map((row) => [
@@ -78,7 +78,11 @@ export function formatTable(rows: readonly Row[], absent: readonly string[]): st
       String(row.failed),
       row.problem ?? (hasPassed(row) ? "ok" : "FAILED"),
     ]),
-  ];
+  ]);
+}
+
+/** Lines of cells, below the first of them. */
+export function inColumns(cells: readonly (readonly string[])[]): string {
   const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((line) => line[i]?.length ?? 0)));
   return cells
     .map((line) =>
