@@ -2,8 +2,8 @@
 import { setFlagsFromString } from "node:v8";
 
 /**
- * Bytes of bytecode that a function runs before V8 optimizes it (Flag `interrupt_budget` of V8 11.3 and 13.6, 66 KiB by
- * default). What runs once in 10 s stays as it is for longer then: in the first minutes V8 spent as much on optimizing
+ * Bytes of bytecode that a function runs before V8 optimizes it (Flag `interrupt_budget` of V8, 66 KiB by default in
+ * 11.3). What runs once in 10 s stays as it is for longer then: in the first minutes V8 spent as much on optimizing
  * it, again and again as it learns, as the process on running it.
  */
 const OPTIMIZE_AFTER_BYTES = 1_000_000;

@@ -6,6 +6,7 @@
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { startEmbedded } from "../../src/embedded/server.js";
 import { packageRoot } from "../support/package-root.js";
@@ -25,6 +26,8 @@ interface Usage {
   /** Of it, what is not the program's own file and can be no one else's. */
   readonly anonymousMb: number;
   readonly cpuSec: number;
+  /** Of it, of the threads beside the one of JavaScript: compiler, collector, file system calls. */
+  readonly helpersCpuSec: number;
 }
 
 function megabytesOf(pid: number, name: "VmRSS" | "VmHWM" | "RssAnon"): number {
@@ -35,13 +38,20 @@ function megabytesOf(pid: number, name: "VmRSS" | "VmHWM" | "RssAnon"): number {
 /** Resident memory that the start took at most, in MB. */
 const peakOf = (pid: number): number => megabytesOf(pid, "VmHWM");
 
-function usageOf(pid: number): Usage {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+/** By `/proc/PID/stat`, or by that of a thread. */
+function cpuSecOf(path: string): number {
+  const stat = readFileSync(path, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
+}
+
+function usageOf(pid: number): Usage {
+  const cpuSec = cpuSecOf(`/proc/${pid}/stat`);
   return {
     rssMb: megabytesOf(pid, "VmRSS"),
     anonymousMb: megabytesOf(pid, "RssAnon"),
-    cpuSec: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC,
+    cpuSec,
+    helpersCpuSec: cpuSec - cpuSecOf(`/proc/${pid}/task/${pid}/stat`),
   };
 }
 
@@ -121,6 +131,9 @@ async function main(): Promise<void> {
   console.log(
     `CPU: ${percent.toFixed(3)} % of a core (must be <= ${LIMITS.cpuPercent}): ${verdict(percent <= LIMITS.cpuPercent)}`,
   );
+  const helpersSec = end.helpersCpuSec - start.helpersCpuSec;
+  console.log(`of it in helping threads: ${((100 * helpersSec) / (minutes * 60)).toFixed(3)} %`);
+  console.log(`load of the machine in its last five minutes: ${(loadavg()[1] ?? 0).toFixed(1)}`);
   if (mostMb > LIMITS.rssMb || percent > LIMITS.cpuPercent) process.exitCode = 1;
 }
 
