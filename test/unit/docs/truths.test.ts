@@ -31,4 +31,22 @@ describe("every field of every measure", () => {
     const missing = TRUTHS.filter(({ file, test }) => !read(`test/${file}.test.ts`).includes(test));
     expect(missing.map(({ file, test }) => `${file}: ${test}`)).to.deep.equal([]);
   });
+
+  it("is made of the counter of its own name, where a test holds that counter and not the row", () => {
+    // The sums, the histogram and the shares are held as rows (kernel/rows, kernel/pressure).
+    const renamed = readSchema().measures.flatMap(({ name: measure, fields: all, sources }) =>
+      all.flatMap((field) => {
+        if (field.merge === "derive") return [];
+        const made = field.sources.map((index) => sources[index]?.name).join();
+        return made === field.name ? [] : [`${measure}.${field.name}`];
+      }),
+    );
+    expect(renamed).to.have.members([
+      "read_latency.reads",
+      ...["page_cache", "page_cache_component"].flatMap((measure) => [
+        `${measure}.pages_evicted`,
+        `${measure}.pages_evicted_reclaim`,
+      ]),
+    ]);
+  });
 });
