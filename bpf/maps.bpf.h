@@ -254,7 +254,7 @@ static __always_inline u32 search_slots(u32 tgid)
 /* Identity + 1 of a process that has a slot; 0 for any other. */
 static __always_inline u32 slot_identity(u32 tgid)
 {
-	u32 place = control.place[PLACE_OF(tgid)], slot;
+	u32 place = control.place[PLACE_OF(tgid)] & PLACE_SLOT, slot;
 
 	if (!place)
 		return 0;

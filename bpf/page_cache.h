@@ -182,6 +182,10 @@ _Static_assert(LATENCY_VALUES <= LATENCY_SLOTS, "the latency buckets outgrew the
 #define PLACES	       256
 #define PLACE_OF(tgid) ((unsigned int)(tgid)*0x9e3779b1u >> 24)
 #define PLACE_SHARED   (TARGETS_MAX + 1)
+/* What a place says is in its lowest bits. The others count its changes, so that user space, which
+ * sets a place by what it saw before, never undoes what a program has said meanwhile. */
+#define PLACE_SLOT   0xff
+#define PLACE_CHANGE 0x100
 
 /* Who is counted from his execve on: the first entry that matches says under which identity. */
 struct exec_entry {
@@ -206,6 +210,9 @@ enum self_test_result {
 	SELF_TEST_ON,
 	SELF_TEST_OFF
 };
+
+/* Earlier than any time that a program tells. */
+#define TAKEN_BY_USER_SPACE 1
 
 /*
  * What user space tells the programs, and they each other; in mapped memory. A slot is taken by
@@ -246,7 +253,8 @@ struct control {
 	 * may have any of them, or 0: none. */
 	unsigned int place[PLACES];
 	unsigned int slot[TARGETS_MAX];
-	/* Monotonic time at which a program took the slot; 0 where user space did. */
+	/* Monotonic time at which a program took the slot, TAKEN_BY_USER_SPACE, or 0: the slot is
+	 * free, or taken this moment by a program that has not yet said so here. */
 	unsigned long long taken_ns[TARGETS_MAX];
 };
 _Static_assert(sizeof(struct control) ==

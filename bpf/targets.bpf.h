@@ -114,10 +114,12 @@ static __always_inline u32 executed_identity(struct task_struct *task)
 static __always_inline void show_slot(u32 tgid, u32 i)
 {
 	volatile u32 *place = &control.place[PLACE_OF(tgid)];
-	u32 other = __sync_val_compare_and_swap(place, 0, i + 1);
+	u32 old = *place, other = old & PLACE_SLOT, changes = (old & ~PLACE_SLOT) + PLACE_CHANGE;
+	u32 wanted = other && other != i + 1 ? PLACE_SHARED : i + 1;
 
-	if (other && other != i + 1)
-		*place = PLACE_SHARED;
+	/* Shared is right whoever else has changed it meanwhile. */
+	if (__sync_val_compare_and_swap(place, old, changes | wanted) != old)
+		*place = changes + PLACE_CHANGE | PLACE_SHARED;
 }
 
 /*
@@ -182,8 +184,10 @@ int on_exit(u64 *ctx)
 	}
 	add_storage_bytes(target - 1, read_bytes, write_bytes);
 	for (u32 i = 0; i < TARGETS_MAX; i++) {
-		if (SLOT_TGID(control.slot[i]) == tgid)
-			control.slot[i] = 0;
+		if (SLOT_TGID(control.slot[i]) != tgid)
+			continue;
+		control.taken_ns[i] = 0;
+		control.slot[i] = 0;
 	}
 	__sync_fetch_and_add(&control.process_changes, 1);
 	return 0;

@@ -6,22 +6,36 @@
 
 namespace {
 
-// Recomputes where slots are found. A program may take one meanwhile and say where, which the store
-// would undo: so the slots are looked at once more afterwards.
+uint32_t SlotOf(uint32_t place) { return place & PLACE_SLOT; }
+
+uint32_t Changed(uint32_t place, uint32_t slot) {
+  return ((place & ~PLACE_SLOT) + PLACE_CHANGE) | slot;
+}
+
+// Recomputes where slots are found. A place that a program changes meanwhile stays as that has it,
+// which is right for its own process; the processes that are found nowhere then share the place.
 void RenewPlaces(control* c) {
-  std::array<uint32_t, PLACES> places{};
-  for (uint32_t i = 0; i < TARGETS_MAX; i++) {
-    const uint32_t slot = __atomic_load_n(&c->slot[i], __ATOMIC_ACQUIRE);
-    if (slot == 0) continue;
-    uint32_t& place = places[PLACE_OF(SLOT_TGID(slot))];
-    place = place == 0 ? i + 1 : PLACE_SHARED;
-  }
-  for (uint32_t i = 0; i < PLACES; i++) __atomic_store_n(&c->place[i], places[i], __ATOMIC_SEQ_CST);
+  std::array<uint32_t, PLACES> before{};
+  std::array<uint32_t, PLACES> wanted{};
+  for (uint32_t i = 0; i < PLACES; i++) before[i] = __atomic_load_n(&c->place[i], __ATOMIC_SEQ_CST);
   for (uint32_t i = 0; i < TARGETS_MAX; i++) {
     const uint32_t slot = __atomic_load_n(&c->slot[i], __ATOMIC_SEQ_CST);
-    if (slot != 0 &&
-        __atomic_load_n(&c->place[PLACE_OF(SLOT_TGID(slot))], __ATOMIC_SEQ_CST) != i + 1)
-      __atomic_store_n(&c->place[PLACE_OF(SLOT_TGID(slot))], PLACE_SHARED, __ATOMIC_SEQ_CST);
+    if (slot == 0) continue;
+    uint32_t& place = wanted[PLACE_OF(SLOT_TGID(slot))];
+    place = place == 0 ? i + 1 : PLACE_SHARED;
+  }
+  for (uint32_t i = 0; i < PLACES; i++) {
+    if (SlotOf(before[i]) == wanted[i]) continue;
+    __atomic_compare_exchange_n(&c->place[i], &before[i], Changed(before[i], wanted[i]), false,
+                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  }
+  for (uint32_t i = 0; i < TARGETS_MAX; i++) {
+    const uint32_t slot = __atomic_load_n(&c->slot[i], __ATOMIC_SEQ_CST);
+    if (slot == 0) continue;
+    uint32_t* place = &c->place[PLACE_OF(SLOT_TGID(slot))];
+    const uint32_t now = __atomic_load_n(place, __ATOMIC_SEQ_CST);
+    if (SlotOf(now) != i + 1 && SlotOf(now) != PLACE_SHARED)
+      __atomic_store_n(place, Changed(now, PLACE_SHARED), __ATOMIC_SEQ_CST);
   }
 }
 
@@ -30,7 +44,7 @@ void RenewPlaces(control* c) {
 bool HoldsSlotSinceExec(const control* c, uint32_t tgid) {
   for (size_t i = 0; i < TARGETS_MAX; i++) {
     if (SLOT_TGID(__atomic_load_n(&c->slot[i], __ATOMIC_ACQUIRE)) == tgid)
-      return __atomic_load_n(&c->taken_ns[i], __ATOMIC_RELAXED) != 0;
+      return __atomic_load_n(&c->taken_ns[i], __ATOMIC_RELAXED) != TAKEN_BY_USER_SPACE;
   }
   return false;
 }
@@ -48,9 +62,15 @@ void ReplaceSlots(control* c, const std::vector<CountedProcess>& processes, uint
       __atomic_compare_exchange_n(&c->slot[i], &slot, SLOT_OF(wanted->tgid, wanted->identity),
                                   false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
       missing.erase(wanted);
-    } else if (__atomic_load_n(&c->taken_ns[i], __ATOMIC_RELAXED) <= listed_ns) {
-      __atomic_compare_exchange_n(&c->slot[i], &slot, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+      continue;
     }
+    uint64_t taken_ns = __atomic_load_n(&c->taken_ns[i], __ATOMIC_ACQUIRE);
+    if (taken_ns == 0 || taken_ns > listed_ns) continue;
+    // Not the time of a program that takes it right after.
+    if (__atomic_compare_exchange_n(&c->slot[i], &slot, 0, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED))
+      __atomic_compare_exchange_n(&c->taken_ns[i], &taken_ns, 0, false, __ATOMIC_ACQ_REL,
+                                  __ATOMIC_RELAXED);
   }
   for (size_t i = 0; i < TARGETS_MAX && !missing.empty(); i++) {
     uint32_t free = 0;
@@ -59,7 +79,7 @@ void ReplaceSlots(control* c, const std::vector<CountedProcess>& processes, uint
     if (!__atomic_compare_exchange_n(&c->slot[i], &free, taken, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
       continue;
-    __atomic_store_n(&c->taken_ns[i], 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->taken_ns[i], TAKEN_BY_USER_SPACE, __ATOMIC_RELEASE);
     missing.pop_back();
   }
   RenewPlaces(c);
