@@ -108,7 +108,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
   }
 
  private:
-  static PageCacheProbe::Directory ToDirectory(const Napi::Object& item) {
+  static ComponentMaps::Directory ToDirectory(const Napi::Object& item) {
     return {ToUint64(item.Get("ino"), "ino"), ToUint32(item.Get("dev"), UINT32_MAX, "dev"),
             static_cast<uint16_t>(ToUint32(item.Get("base"), COMPONENTS - FILE_KINDS, "base")),
             static_cast<uint16_t>(ToUint32(item.Get("identity"), IDENTITIES_MAX - 1, "identity"))};
@@ -183,25 +183,25 @@ class Probe : public Napi::ObjectWrap<Probe> {
 
   Napi::Value SetNames(const Napi::CallbackInfo& info) {
     Opened(info);
-    std::vector<PageCacheProbe::Name> names;
+    std::vector<ComponentMaps::Name> names;
     ForEach(info[0], "names", [&](const Napi::Object& item) {
       const std::string tag = ToText(item.Get("tag"), "tag");
       names.push_back({tag.empty() ? '\0' : tag[0], ToText(item.Get("text"), "text"),
                        ToUint32(item.Get("kind"), FILE_KINDS - 1, "kind")});
     });
     return Guard(info.Env(), [&] {
-      probe_->SetNames(names);
+      probe_->components().SetNames(names);
       return info.Env().Undefined();
     });
   }
 
   Napi::Value SetDirectories(const Napi::CallbackInfo& info) {
     Opened(info);
-    std::vector<PageCacheProbe::Directory> directories;
+    std::vector<ComponentMaps::Directory> directories;
     ForEach(info[0], "directories",
             [&](const Napi::Object& item) { directories.push_back(ToDirectory(item)); });
     return Guard(info.Env(), [&] {
-      probe_->SetDirectories(directories);
+      probe_->components().SetDirectories(directories);
       return info.Env().Undefined();
     });
   }
@@ -212,7 +212,7 @@ class Probe : public Napi::ObjectWrap<Probe> {
     if (!info[1].IsObject()) throw Napi::TypeError::New(info.Env(), "directory must be an object");
     const auto kind = static_cast<uint16_t>(ToUint32(info[2], FILE_KINDS - 1, "kind"));
     const auto directory = ToDirectory(info[1].As<Napi::Object>());
-    return Napi::Boolean::New(info.Env(), probe_->SeedFile(path, directory, kind));
+    return Napi::Boolean::New(info.Env(), probe_->components().SeedFile(path, directory, kind));
   }
 
   Napi::Value ReadPressure(const Napi::CallbackInfo& info) {

@@ -1,10 +1,6 @@
 #include "page_cache_probe.h"
 
 #include <bpf/bpf.h>
-#include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +8,7 @@
 #include <ctime>
 
 #include "embedded_object.h"
+#include "find_map.h"
 #include "fingerprint.h"
 #include "map_memory.h"
 #include "pinned_maps.h"
@@ -22,12 +19,6 @@ namespace {
 constexpr char kTaskIterator[] = "iter/task";
 // See reads when they end, since 5.12 and before.
 constexpr const char* kReadExits[] = {"on_filemap_read_exit", "on_buffered_read_exit"};
-
-bpf_map* FindMap(const bpf_object* object, const char* name) {
-  bpf_map* map = bpf_object__find_map_by_name(object, name);
-  if (map == nullptr) throw BpfError("find", std::string("map ") + name, ENOENT);
-  return map;
-}
 
 bool HasPrefix(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
 
@@ -180,7 +171,7 @@ PageCacheProbe::PageCacheProbe(const Wanted& wanted, std::shared_ptr<Pins> pins)
   Load(pins_ ? Adopt(names) : names);
   MapCounters();
   if (pins_) PinMaps(object_.get(), *pins_);
-  ReadDirectories();
+  components_.emplace(object_.get(), ControlOf(control_));
   AttachAll();
   // To load, libbpf reads all types of the kernel and frees them again (15 MB on 6.18).
   ReturnFreedMemory();
@@ -255,14 +246,6 @@ void PageCacheProbe::MapCounters() {
   hints_ = Map(hints, PROT_READ);
   latencies_ = Map(latencies, PROT_READ);
   control_ = Map(control, PROT_READ | PROT_WRITE);
-}
-
-void PageCacheProbe::ReadDirectories() {
-  const int fd = bpf_map__fd(FindMap(object_.get(), "directories"));
-  directory_key key{};
-  for (bool first = true; bpf_map_get_next_key(fd, first ? nullptr : &key, &key) == 0;
-       first = false)
-    directories_.push_back(key);
 }
 
 void PageCacheProbe::AttachAll() {
@@ -407,59 +390,6 @@ void PageCacheProbe::SetExecEntries(const std::vector<exec_entry>& entries) {
   __atomic_store_n(&c->exec_count, 0, __ATOMIC_SEQ_CST);
   std::copy(entries.begin(), entries.end(), c->exec);
   __atomic_store_n(&c->exec_count, static_cast<uint32_t>(entries.size()), __ATOMIC_SEQ_CST);
-}
-
-void PageCacheProbe::SetNames(const std::vector<Name>& names) {
-  const int fd = bpf_map__fd(FindMap(object_.get(), "names"));
-  for (const Name& name : names) {
-    name_key key{};
-    key.text[0] = name.tag;
-    // The programs cut a name in the same way: NAME_BYTES without the tag and the final zero.
-    name.text.copy(key.text + 1, NAME_BYTES - 2);
-    if (bpf_map_update_elem(fd, &key, &name.kind, BPF_ANY) != 0)
-      throw BpfError("fill", "map names", errno);
-  }
-}
-
-void PageCacheProbe::SetDirectories(const std::vector<Directory>& directories) {
-  const int fd = bpf_map__fd(FindMap(object_.get(), "directories"));
-  std::vector<directory_key> keys;
-  std::vector<uint32_t> devices;
-  for (const Directory& directory : directories) {
-    const directory_key key{directory.ino, directory.dev, 0};
-    const directory_class value{directory.base, directory.identity};
-    if (bpf_map_update_elem(fd, &key, &value, BPF_ANY) != 0)
-      throw BpfError("fill", "map directories", errno);
-    keys.push_back(key);
-    if (std::count(devices.begin(), devices.end(), key.dev) == 0) devices.push_back(key.dev);
-  }
-  for (const directory_key& old : directories_) {
-    const bool kept = std::any_of(keys.begin(), keys.end(), [&](const directory_key& key) {
-      return key.ino == old.ino && key.dev == old.dev;
-    });
-    if (!kept) bpf_map_delete_elem(fd, &old);
-  }
-  directories_ = std::move(keys);
-
-  if (devices.size() > DEVICES_MAX) throw BpfError("keep", "devices of the directories", E2BIG);
-  control* c = ControlOf(control_);
-  std::copy(devices.begin(), devices.end(), c->device);
-  __atomic_store_n(&c->device_count, static_cast<uint32_t>(devices.size()), __ATOMIC_RELEASE);
-  __atomic_add_fetch(&c->epoch, 1, __ATOMIC_RELEASE);
-}
-
-bool PageCacheProbe::SeedFile(const std::string& path, const Directory& directory, uint16_t kind) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-  struct stat status {};
-  if (file.get() < 0 || fstat(file.get(), &status) != 0) return false;
-  // The kernel's i_generation (measured on ext4); file systems without it cannot be seeded.
-  long generation = 0;
-  if (ioctl(file.get(), FS_IOC_GETVERSION, &generation) != 0) return false;
-  const inode_key key{status.st_ino, directory.dev, static_cast<uint32_t>(generation)};
-  const inode_class value{static_cast<uint16_t>(directory.base + kind), 1,
-                          static_cast<uint8_t>(directory.identity), 0};
-  return bpf_map_update_elem(bpf_map__fd(FindMap(object_.get(), "inodes")), &key, &value,
-                             BPF_NOEXIST) == 0;
 }
 
 void PageCacheProbe::ReadCounters(uint64_t* into, size_t components) const {

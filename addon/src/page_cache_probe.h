@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bpf_error.h"
+#include "component_maps.h"
 #include "handles.h"
 #include "page_cache.h"
 #include "pins.h"
@@ -29,22 +30,6 @@ class PageCacheProbe {
     bool pinned;
     // Why it is not attached, or not pinned.
     std::optional<BpfError> error;
-  };
-
-  // A rule of the `names` map: tag is one of NAME_IS_*.
-  struct Name {
-    char tag;
-    std::string text;
-    uint32_t kind;
-  };
-
-  struct Directory {
-    uint64_t ino;
-    // As the kernel encodes it: major << 20 | minor.
-    uint32_t dev;
-    // Component of its files of kind 0.
-    uint16_t base;
-    uint16_t identity;
   };
 
   struct ProgramStats {
@@ -94,16 +79,8 @@ class PageCacheProbe {
   // Replaces what a program takes a process by as soon as it executes; at most EXEC_ENTRIES_MAX.
   void SetExecEntries(const std::vector<exec_entry>& entries);
 
-  // Kinds of files by their names. Throws BpfError.
-  void SetNames(const std::vector<Name>& names);
-
-  // Replaces the targets' directories; files of unknown component are looked at again. Throws
-  // BpfError.
-  void SetDirectories(const std::vector<Directory>& directories);
-
-  // Remembers the component of a file of a directory before any event shows the file; the inode
-  // number of the directory does not matter. False where its generation cannot be had.
-  bool SeedFile(const std::string& path, const Directory& directory, uint16_t kind);
+  // What is told to the programs about the files of the targets.
+  ComponentMaps& components() { return *components_; }
 
   // Sums the counters over all CPUs into [component][counter], for the first `components`
   // components.
@@ -161,7 +138,6 @@ class PageCacheProbe {
   // Loads these programs, each as far as the kernel lets it.
   void Load(const std::vector<std::string>& names);
   void MapCounters();
-  void ReadDirectories();
   void AttachAll();
   LinkPtr Attach(Program* program);
   void AttachForGood(Program* program);
@@ -188,7 +164,7 @@ class PageCacheProbe {
   Mapping hints_;
   Mapping latencies_;
   Mapping control_;
-  std::vector<directory_key> directories_;
+  std::optional<ComponentMaps> components_;
   // Monotonic time just before the last Tasks().
   uint64_t listed_ns_ = 0;
 };

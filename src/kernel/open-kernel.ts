@@ -1,9 +1,9 @@
 /** Opens the kernel side: facts, choice of programs, effect. */
 import type { KernelConfig, LatencyMode, WatchedTarget } from "../config/config.js";
 import type { Log } from "../model/log.js";
-import type { PinStatus, ProbeStatus } from "../model/status.js";
-import type { KernelFacts, NativeAddon, NativePins, NativeProbe, NativeProgram, Task } from "./addon.js";
-import { availableCounters, causeOf, choosePrograms, missingPrograms, type Choice } from "./choose.js";
+import type { PinStatus } from "../model/status.js";
+import type { KernelFacts, NativeAddon, NativePins, NativeProbe, Task } from "./addon.js";
+import { availableCounters, choosePrograms, type Choice } from "./choose.js";
 import { followComponents } from "./component-follower.js";
 import { continueFiles } from "./continued-files.js";
 import { KernelError } from "./errors.js";
@@ -15,6 +15,7 @@ import type { KernelMemory, MapNames } from "./kernel-memory.js";
 import { sampleOwnCost } from "./own-cost.js";
 import type { PressureFiles } from "./pressure-files.js";
 import { cgroupPressure, nodePressure, storageBytesOf } from "./proc-files.js";
+import { partsLeftOut, probeStatus } from "./probe-status.js";
 import { watchChanges } from "./process-changes.js";
 import { followProcesses } from "./process-follower.js";
 import { timeReads } from "./latency.js";
@@ -116,7 +117,7 @@ function attachedKernel(
   { facts, choice, parts, mode, targets, pinned, log }: Opened,
 ): Kernel {
   const latency = timeReads(addon, native, mode);
-  const probes = () => [...probeStatus(facts, choice, native), ...partsLeftOut(parts)];
+  const probes = () => [...probeStatus(facts, choice, native.programs), ...partsLeftOut(parts)];
   let remembered = "";
   const saved = pinned?.memory;
   const storage = Array.from({ length: addon.identitiesMax }, (_, identity) =>
@@ -355,45 +356,6 @@ function recursionMisses(native: NativeProbe): number {
     .stats()
     .programs.filter(({ name }) => !sampled.has(name))
     .reduce((sum, program) => sum + Number(program.recursionMisses), 0);
-}
-
-/** The parts that are switched off, or that this kernel cannot have, with what they would hook. */
-function partsLeftOut({ latency, hintCalls }: PartChoices): ProbeStatus[] {
-  const parts = [
-    { name: "read_latency", hook: "filemap_read", part: latency },
-    { name: "fadvise_calls", hook: "fadvise64", part: hintCalls },
-  ];
-  return parts.flatMap(({ name, hook, part }): ProbeStatus[] => {
-    const probe = { name, hook, attached: false, optional: true } as const;
-    if (part.state === "absent") return [{ ...probe, cause: part.cause, reason: part.reason }];
-    if (part.state === "off") return [{ ...probe, cause: "not_asked", reason: "kernel.latency is off" }];
-    return [];
-  });
-}
-
-const SAMPLED_REASON = "attached again for the next interval in which reads are timed (kernel.latency)";
-
-function statusOfProgram({ name, hook, attached, sampled, error }: NativeProgram): ProbeStatus {
-  if (attached) return { name, hook, attached };
-  const probe = { name, hook, attached } as const;
-  if (error) {
-    const { code, message } = KernelError.from(error, "attach", name);
-    return { ...probe, cause: ["ENOENT", "ESRCH"].includes(code) ? "absent" : "refused", reason: message };
-  }
-  if (sampled) return { ...probe, cause: "paused", reason: SAMPLED_REASON, optional: true };
-  return { ...probe, cause: "refused", reason: "not loaded" };
-}
-
-/** What the tier wants, and what it would want on a better kernel. */
-function probeStatus(facts: KernelFacts, choice: Choice, native: NativeProbe): ProbeStatus[] {
-  const hooks = new Map(facts.hooks.map(({ program, hook }) => [program, hook]));
-  const loaded = native.programs.filter(({ spare, attached }) => attached || !spare).map(statusOfProgram);
-  const left = missingPrograms(choice).map((name): ProbeStatus => {
-    const reason = choice.reasons.get(name) ?? "";
-    const cause = causeOf(facts, ({ program }) => program === name);
-    return { name, hook: hooks.get(name) ?? "", attached: false, cause, reason };
-  });
-  return [...loaded, ...left];
 }
 
 function tasksOf(native: NativeProbe): Task[] {

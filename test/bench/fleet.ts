@@ -2,11 +2,10 @@
  * A fleet of sidecars and one server that restarts: `npm run bench:fleet [-- --sidecars 1000 --processes 4 --away 60
  * --banyand BINARY]`. Each is a whole delivery with a connection of its own, at the phase of its name, one row every
  * 10 s. Prints streams per second before and after the restart, how late the ticks were, and how long after them
- * their streams: what is late together comes at once, so on a machine too busy for a thousand of them a loop of the
- * bench that stands still makes a herd that is none. The rate is therefore told twice: as it came, and, which is what
- * is judged, less the lateness of the bench's own timers. Compares what each
- * sidecar has sent with what a query returns; exits 1 where the fleet storms or a count is wrong. Against a `banyand`
- * in PATH, else the embedded server.
+ * their streams. The rate is judged as it came; beside it stands what it would be without the lateness of the bench's
+ * own timers, for on a machine too busy for a thousand of them a loop that stands still makes a herd that is none.
+ * Compares what each sidecar has sent with what a query returns; exits 1 where the fleet storms or a count is wrong.
+ * Against a `banyand` in PATH, else the embedded server.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -80,7 +79,7 @@ function spread(times: readonly number[]): string {
   return `${at(0.5)}, ${at(0.99)}, ${at(1)} ms (p50, p99, max)`;
 }
 
-/** Prints a part of the run; returns the ratio of the rate that the fleet would have had with a bench on time. */
+/** Prints a part of the run; returns the ratio of its rate. */
 function show(when: string, beginMs: number, endMs: number): number {
   const streams = parts.flatMap((part) => part.streams);
   const rateOf = (times: readonly number[]): Rate => rateIn(times, beginMs, endMs);
@@ -91,12 +90,12 @@ function show(when: string, beginMs: number, endMs: number): number {
   const first = streams.flatMap(({ openedMs, tick }) =>
     tick && tick.dueMs >= beginMs && tick.dueMs < endMs ? [{ openedMs, ...tick }] : [],
   );
-  console.log(`${when}: ${textOf(onTime)}; as it came from a bench that may be late: ${textOf(opened)}`);
+  console.log(`${when}: ${textOf(opened)}; with a bench on time: ${textOf(onTime)}`);
   console.log(`  ticks of the bench late by ${spread(first.map(({ dueMs, cameMs }) => cameMs - dueMs))}`);
   console.log(
     `  streams after their ticks by ${spread(first.map(({ cameMs, openedMs }) => openedMs - cameMs))}`,
   );
-  return onTime.peak / onTime.mean;
+  return opened.peak / opened.mean;
 }
 
 await sleep(INTERVAL_MS + BEFORE_MS);

@@ -6,22 +6,11 @@
  *   node dist/test/vm/bench.js [--kernels 5.10,6.12,newest]
  */
 import { parseArgs } from "node:util";
-import PQueue from "p-queue";
 import type { Ratios } from "../bench/kernel-ratios.js";
 import { tools } from "../bench/kernel-tools.js";
-import { makeGuestFiles } from "./image.js";
-import { makeInitrd } from "./initrd.js";
 import { COSTS, parametersOf, type Boot, type ServedKernel } from "./kernels.js";
-import {
-  BOOTS_AT_A_TIME,
-  BOOT_LIMIT_MS,
-  SUITE_LIMIT_MS,
-  bootToTests,
-  openLab,
-  temporaryFolder,
-} from "./lab.js";
+import { bootQueue, bootToTests, openLab, temporaryFiles } from "./lab.js";
 import { processorNamed } from "./processors.js";
-import { withProgress } from "./progress.js";
 import { parseSerial } from "./serial.js";
 import { ownUserSpace } from "./user-space.js";
 import { hasPassed, inColumns, rowsOf } from "./verdict.js";
@@ -34,8 +23,8 @@ const processor = processorNamed("amd64");
 const { source, wanted, absent } = await openLab(processor, options.kernels);
 const { hotLoop, attach, objects } = tools();
 const userSpace = ownUserSpace([hotLoop, attach, ...objects]);
-const files = makeGuestFiles(temporaryFolder(), userSpace, processor.pageBytes);
-const queue = new PQueue({ concurrency: BOOTS_AT_A_TIME });
+const files = temporaryFiles(userSpace, processor);
+const queue = bootQueue();
 const tables = await Promise.all(wanted.map((kernel) => queue.add(() => linesOf(kernel))));
 
 console.log(
@@ -56,17 +45,18 @@ async function linesOf(served: ServedKernel): Promise<string[][]> {
 async function measured(served: ServedKernel): Promise<string[][]> {
   const { version, series, hasModules } = served;
   const { image, modules } = await source.fetch(served);
-  const machine = {
+  const guest = {
     processor,
     image,
-    initrd: makeInitrd(userSpace.busybox, modules, [`auto ${COSTS}`]),
+    busybox: userSpace.busybox,
+    modules,
+    suites: [`auto ${COSTS}`],
     files,
     hasDisks: hasModules,
     parameters: parametersOf(series),
     countsInstructions: true,
-    limitMs: BOOT_LIMIT_MS + SUITE_LIMIT_MS,
   } as const;
-  const outcome = await withProgress(version, () => bootToTests(machine, version));
+  const outcome = await bootToTests(guest, version);
   const failed = rowsOf(served, BOOT, outcome).filter((row) => !hasPassed(row));
   for (const { log } of failed) console.log(log);
   const { costs = "[]" } = parseSerial(outcome.serial);

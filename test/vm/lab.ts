@@ -2,18 +2,22 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import PQueue from "p-queue";
 import { boot, type Machine, type Outcome } from "./boot.js";
 import { openKernelSource, type KernelSource } from "./fetch.js";
+import { makeGuestFiles, type GuestFiles } from "./image.js";
+import { makeInitrd } from "./initrd.js";
 import { wantedSeries, type ServedKernel } from "./kernels.js";
 import type { Processor } from "./processors.js";
 import { withProgress } from "./progress.js";
 import { parseSerial } from "./serial.js";
+import type { UserSpace } from "./user-space.js";
 
 /** One guest keeps about one processor busy. */
-export const BOOTS_AT_A_TIME = 2;
+const BOOTS_AT_A_TIME = 2;
 /** A guest that hangs is ended. A boot takes 5 s, all suites some minutes, or a quarter of an hour on a busy machine. */
-export const BOOT_LIMIT_MS = 60_000;
-export const SUITE_LIMIT_MS = 20 * 60_000;
+const BOOT_LIMIT_MS = 60_000;
+const SUITE_LIMIT_MS = 20 * 60_000;
 
 /**
  * QEMU 7.2 with several emulated processors may run an instruction that the kernel has just replaced: as a breakpoint
@@ -57,22 +61,39 @@ export async function openLab(processor: Processor, list: string | undefined): P
   };
 }
 
-/** Is removed when this process ends, also by a signal. */
-export function temporaryFolder(): string {
+/** As many boots at a time as this machine can carry. */
+export function bootQueue(): PQueue {
+  return new PQueue({ concurrency: BOOTS_AT_A_TIME });
+}
+
+/** In a folder that is removed when this process ends, also by a signal. */
+export function temporaryFiles(userSpace: UserSpace, { pageBytes }: Processor): GuestFiles {
   const folder = mkdtempSync(join(tmpdir(), "vm-files-"));
   process.on("exit", () => {
     rmSync(folder, { recursive: true });
   });
-  return folder;
+  return makeGuestFiles(folder, userSpace, pageBytes);
+}
+
+/** A machine, by what is to run in it. */
+export interface Guest extends Omit<Machine, "initrd" | "limitMs"> {
+  readonly busybox: string;
+  readonly modules: readonly string[];
+  readonly suites: readonly string[];
 }
 
 /** Boots once more where the guest went down before its first test, or by the fault of QEMU; and says so. */
-export async function bootToTests(machine: Machine, name: string): Promise<Outcome> {
-  for (let attempt = 1; ; attempt++) {
-    const outcome = await boot(machine);
-    const began = parseSerial(outcome.serial).suites.length > 0;
-    if (attempt === BOOT_ATTEMPTS || (began && !QEMU_FAULT.test(outcome.console))) return outcome;
-    const [reason = "no word on its console"] = /(Kernel panic|Oops).*/.exec(outcome.console) ?? [];
-    console.log(`! ${name}: went down (${reason}), booted once more`);
-  }
+export function bootToTests(guest: Guest, name: string): Promise<Outcome> {
+  const { busybox, modules, suites, ...rest } = guest;
+  const initrd = makeInitrd(busybox, modules, suites);
+  const machine = { ...rest, initrd, limitMs: BOOT_LIMIT_MS + suites.length * SUITE_LIMIT_MS };
+  return withProgress(name, async () => {
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await boot(machine);
+      const began = parseSerial(outcome.serial).suites.length > 0;
+      if (attempt === BOOT_ATTEMPTS || (began && !QEMU_FAULT.test(outcome.console))) return outcome;
+      const [reason = "no word on its console"] = /(Kernel panic|Oops).*/.exec(outcome.console) ?? [];
+      console.log(`! ${name}: went down (${reason}), booted once more`);
+    }
+  });
 }

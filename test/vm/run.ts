@@ -11,11 +11,9 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import PQueue from "p-queue";
 import type { LocalKernel } from "./fetch.js";
 import { arm64UserSpace } from "./foreign-user-space.js";
-import { makeGuestFiles, type GuestFiles } from "./image.js";
-import { makeInitrd } from "./initrd.js";
+import type { GuestFiles } from "./image.js";
 import { withProgress } from "./progress.js";
 import {
   FACTS,
@@ -27,14 +25,7 @@ import {
   type Boot,
   type ServedKernel,
 } from "./kernels.js";
-import {
-  BOOTS_AT_A_TIME,
-  BOOT_LIMIT_MS,
-  SUITE_LIMIT_MS,
-  bootToTests,
-  openLab,
-  temporaryFolder,
-} from "./lab.js";
+import { bootQueue, bootToTests, openLab, temporaryFiles } from "./lab.js";
 import { processorNamed } from "./processors.js";
 import { writeRecording } from "./recorded-facts.js";
 import { parseSerial } from "./serial.js";
@@ -68,8 +59,8 @@ if (options.results !== undefined) writeFileSync(options.results, JSON.stringify
 process.exitCode = failed > 0 ? 1 : 0;
 
 async function runMatrix(kernels: readonly ServedKernel[]): Promise<Row[]> {
-  const files = makeGuestFiles(temporaryFolder(), userSpace, processor.pageBytes);
-  const queue = new PQueue({ concurrency: BOOTS_AT_A_TIME });
+  const files = temporaryFiles(userSpace, processor);
+  const queue = bootQueue();
   // The newest first: they take longest, and nobody waits for the last of them alone.
   const results = kernels.toReversed().map(async (one) => {
     const wantedBoots = chosenBoots(one);
@@ -108,11 +99,10 @@ async function runBoot(kernel: LocalKernel, wantedBoot: Boot, files: GuestFiles)
   if (options.facts !== undefined) suites.push(`facts ${FACTS}`);
   const preemption = wantedBoot.preemption === "full" ? ["preempt=full"] : [];
   const parameters = [...parametersOf(series), ...preemption];
-  const initrd = makeInitrd(userSpace.busybox, modules, suites);
-  const limitMs = BOOT_LIMIT_MS + suites.length * SUITE_LIMIT_MS;
-  const machine = { processor, image, initrd, files, hasDisks: hasModules, parameters, limitMs };
   const name = `${kernel.version}, preempt=${wantedBoot.preemption}, ${wantedBoot.tiers.join(", ")}`;
-  const outcome = await withProgress(name, () => bootToTests(machine, name));
+  const { busybox } = userSpace;
+  const guest = { processor, image, busybox, modules, suites, files, hasDisks: hasModules, parameters };
+  const outcome = await bootToTests(guest, name);
   const result = rowsOf(kernel, wantedBoot, outcome);
   const { facts } = parseSerial(outcome.serial);
   if (options.facts !== undefined && facts !== undefined && wantedBoot.preemption === "default")
