@@ -118,7 +118,6 @@ describe("the rows of an interval", function () {
     expectRows(async () => {
       const { rows, truth } = await reading({ pattern: "writes", bytes: 10_000, ops: 300 }, 4096);
       const { pages_written } = truth as Truth;
-      expect(pages_written).to.equal(Math.ceil(3_000_000 / PAGE_BYTES));
       const expected = {
         pages_written,
         pages_added: pages_written,
@@ -129,7 +128,8 @@ describe("the rows of an interval", function () {
         pages_evicted_other: 0,
         pages_readahead: 0,
       };
-      return both(rows).map((row) => [row, expected] as const);
+      const truths = [{ pages_written }, { pages_written: Math.ceil(3_000_000 / PAGE_BYTES) }] as const;
+      return [truths, ...both(rows).map((row) => [row, expected] as const)];
     }));
 
   it("have what hints did to pages, and its shares", () =>
